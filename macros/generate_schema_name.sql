@@ -1,0 +1,4 @@
+{#- Schemas carry the names of the layers (marts, features), not main_marts. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,147 @@
+{#-
+    Every row of one raw table with what became of it: the body of a base model.
+
+    row_status   accepted, superseded (a newer version is known), duplicate or rejected (reject_reasons says why)
+    event_at     when it happened; null where the contract knows no event time
+    known_at     when it reached us; null: undated
+    superseded_at  when the next version of the row reached us; null: this is the newest
+
+    parent: a staged table that every row must refer to, joined on parent_key; it lends its event time to tables without one.
+-#}
+{% macro base_rows(family, table, parent=none, parent_key=none) %}
+    {%- set raw_table = raw_source(family, table) -%}
+    {%- set meta = raw_table.config.meta if raw_table else {} -%}
+    {%- set columns = raw_table.columns if raw_table else {} -%}
+    {%- set key = ['source_system'] + meta.get('id', []) -%}
+    {#- When a row became known is not part of its content. -#}
+    {%- set content = columns.keys() | reject('equalto', 'known_at') | list -%}
+    {%- set own_event_at = 'typed.' ~ meta.event_at if meta.event_at else 'cast(null as timestamp)' -%}
+with typed as (
+    {{ typed_rows(family, table) }}
+
+),
+
+{% if parent -%}
+parents as (
+
+    select
+        source_system,
+        {{ parent_key }},
+        event_at
+
+    from {{ parent }}
+
+    where superseded_at is null
+
+),
+
+{% endif -%}
+dated as (
+
+    select
+        {%- for column in columns.values() if column.name != 'known_at' %}
+        {%- if column.config.meta.default %}
+        coalesce(typed.{{ column.name }}, '{{ column.config.meta.default }}') as {{ column.name }},
+        {%- else %}
+        typed.{{ column.name }},
+        {%- endif %}
+        {%- endfor %}
+
+        concat_ws(
+            '; ',
+            nullif(typed.reject_reasons, ''),
+            {%- if parent %}
+            case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
+            {%- endif %}
+            case when typed.known_at > {{ clock() }} then 'known_at is later than the clock: ' || typed.known_at end,
+            {%- if meta.event_at and table != 'messages' %}
+            case when {{ own_event_at }} > typed.known_at then '{{ meta.event_at }} is later than known_at: ' || {{ own_event_at }} end,
+            {%- endif %}
+            {%- if meta.event_at and table not in ('messages', 'campaigns') %}
+            case when {{ own_event_at }} > {{ clock() }} then '{{ meta.event_at }} is later than the clock: ' || {{ own_event_at }} end,
+            {%- endif %}
+            null
+        ) as reject_reasons,
+        typed._file,
+        typed._row,
+
+        {{ 'parents.event_at' if meta.dated == 'parent' else own_event_at }} as event_at,
+        coalesce(
+            typed.known_at,
+            {{ 'parents.event_at' if meta.dated == 'parent' else own_event_at }}
+            {%- if meta.dated == 'always' %},
+            timestamp '1900-01-01'
+            {%- endif %}
+        ) as known_at
+
+    from typed
+    {%- if parent %}
+    left join parents
+        on
+            typed.source_system = parents.source_system
+            and typed.{{ parent_key }} = parents.{{ parent_key }}
+    {%- endif %}
+
+),
+
+-- Rows of one key in the order in which they reached us; file and row break ties.
+ordered as (
+
+    select
+        *,
+        lag({{ row_hash(content) }}) over (
+            partition by {{ key | join(', ') }}, reject_reasons = ''
+            order by known_at nulls first, _file, _row
+        ) is not distinct from {{ row_hash(content) }} as is_duplicate
+
+    from dated
+
+),
+
+versions as (
+
+    select
+        * exclude (is_duplicate),
+        is_duplicate and reject_reasons = '' as is_duplicate,
+        case
+            when reject_reasons = '' and not is_duplicate
+                then lead(coalesce(known_at, timestamp '1900-01-01')) over (
+                    partition by {{ key | join(', ') }}, reject_reasons = '', is_duplicate
+                    order by known_at nulls first, _file, _row
+                )
+        end as superseded_at
+
+    from ordered
+
+)
+
+select
+    * exclude (is_duplicate),
+    case
+        when reject_reasons != '' then 'rejected'
+        when is_duplicate then 'duplicate'
+        when superseded_at is not null then 'superseded'
+        else 'accepted'
+    end as row_status
+
+from versions
+{% endmacro %}
+
+
+{#- Now, in UTC; the variable clock stands still for tests. -#}
+{% macro clock() -%}
+    {{ "timestamp '" ~ var('clock') ~ "'" if var('clock', none) else "timezone('UTC', now())" }}
+{%- endmacro %}
+
+
+{#- The accepted rows of a base model, all versions: the body of a staging model. -#}
+{% macro staged_rows(base) -%}
+select * exclude (reject_reasons, row_status, _file, _row)
+
+from {{ base }}
+
+where
+    row_status in ('accepted', 'superseded')
+    -- A version that was replaced in the instant it became known was never the truth.
+    and coalesce(superseded_at > coalesce(known_at, timestamp '1900-01-01'), true)
+{%- endmacro %}

@@ -1,0 +1,51 @@
+{#-
+    Stops a build before anything changes when raw data cannot be read: no data at all, a file that is no Parquet or CSV,
+    a required column that no file has, an as-of date before all data. One line says which and what to do.
+-#}
+{% macro check_raw_contract() %}
+    {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
+        {% set first_events = [] %}
+        {% set found_any = [] %}
+        {% for raw_table in graph.sources.values() if raw_table.source_name in ('crm', 'invoices', 'communications') %}
+            {% set files = raw_files(raw_table.source_name, raw_table.name) %}
+            {% do check_required_columns(raw_table, files) %}
+            {% for format in files if files[format] %}
+                {% do found_any.append(raw_table.name) %}
+                {% set event_at = raw_table.config.meta.event_at %}
+                {% if var('as_of_date') and event_at and event_at in found_columns(format, files[format]) %}
+                    {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(format, files[format])) %}
+                {% endif %}
+            {% endfor %}
+        {% endfor %}
+        {% if not found_any %}
+            {% do raise_user_error('no_raw_data', 'no raw data in ' ~ env_var('MILLPOND_HOME', '.millpond') ~ '/raw: land some first, for example with `millpond land complete_journey`') %}
+        {% endif %}
+        {% if first_events %}
+            {% set first = run_query("select cast(min(event_at) as date) from (" ~ first_events | join(' union all ') ~ ")").columns[0][0] %}
+            {% if first is not none and first | string >= var('as_of_date') | string %}
+                {% do raise_user_error('as_of_before_data', 'as-of date ' ~ var('as_of_date') ~ ' has no event before it: choose a date after ' ~ first) %}
+            {% endif %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro check_required_columns(raw_table, files) %}
+    {% set found = {} %}
+    {% for format in files %}{% do found.update(found_columns(format, files[format])) %}{% endfor %}
+    {% if found %}
+        {% for column in raw_table.columns.values() if column.config.meta.required and column.name not in found %}
+            {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ env_var('MILLPOND_HOME', '.millpond') ~ '/raw/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
+        {% endfor %}
+        {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', 'file_row_number']) | list %}
+        {% if extra %}
+            {% do exceptions.warn(raw_table.source_name ~ '/' ~ raw_table.name ~ ': columns that the raw contract does not know stay out of the lake: ' ~ extra | join(', ')) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{#- A mistake that the user can mend. `millpond build` shows the line and exits with the code of that kind. -#}
+{% macro raise_user_error(kind, message) %}
+    {% do exceptions.raise_compiler_error('[' ~ kind ~ '] ' ~ message) %}
+{% endmacro %}

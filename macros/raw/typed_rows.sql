@@ -1,0 +1,84 @@
+{#- One raw column as its contract type. A value that is not of the type becomes null; text is trimmed, empty text is null. -#}
+{% macro typed_column(name, data_type, found_type) %}
+    {%- set value = 'nullif(trim("' ~ name ~ '"), \'\')' if found_type == 'VARCHAR' else '"' ~ name ~ '"' -%}
+    {%- if data_type == 'timestamp' -%}
+        {#- A value without zone is UTC (the session's zone); one with a zone is converted. -#}
+        timezone('UTC', try_cast({{ value }} as timestamp with time zone))
+    {%- else -%}
+        try_cast({{ value }} as {{ data_type }})
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- Why a raw row cannot be accepted on its own: text, or empty. -#}
+{% macro reject_reasons(columns, found) %}
+    concat_ws('; '
+    {%- for column in columns.values() -%}
+        {%- set meta = column.config.meta -%}
+        {%- set name = column.name -%}
+        {%- if name in found -%}
+            {%- set raw = 'nullif(trim(cast("' ~ name ~ '" as varchar)), \'\')' -%}
+            {%- set typed = typed_column(name, column.data_type, found[name]) -%}
+            {%- if found[name] != column.data_type | upper and column.data_type != 'varchar' %},
+        case when {{ raw }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
+            {%- endif -%}
+            {%- if meta.required %},
+        case when {{ raw }} is null then '{{ name }} is missing' end
+            {%- endif -%}
+            {%- if meta.accepted %},
+        case when {{ typed }} not in ('{{ meta.accepted | join("', '") }}') then '{{ name }} is none of {{ meta.accepted | join(", ") }}: ' || left({{ raw }}, 80) end
+            {%- endif -%}
+            {%- if meta.range %},
+        case when {{ typed }} < {{ meta.range[0] }}{% if meta.range[1] is not none %} or {{ typed }} > {{ meta.range[1] }}{% endif %} then '{{ name }} is outside its range: ' || {{ raw }} end
+            {%- endif -%}
+            {%- if meta.type == 'json' %},
+        case when not json_valid({{ raw }}) then '{{ name }} is not json: ' || left({{ raw }}, 80) end
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+    )
+{% endmacro %}
+
+
+{#-
+    All rows of one raw table, typed by the contract: its columns, reject_reasons (empty: none), _file and _row.
+    Works without any file: then it is a typed, empty relation.
+-#}
+{% macro typed_rows(family, table) %}
+    {%- set raw_table = raw_source(family, table) -%}
+    {%- set files = raw_files(family, table) -%}
+    {%- set branches = [] -%}
+    {%- if raw_table -%}
+        {%- set columns = raw_table.columns -%}
+        {%- for format in files if files[format] -%}
+            {%- set found = found_columns(format, files[format]) -%}
+            {%- set branch %}
+    select
+        {%- for column in columns.values() %}
+        {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
+        {%- endfor %}
+        {{ reject_reasons(columns, found) }} as reject_reasons,
+        _file,
+        {{ 'file_row_number' if format == 'parquet' else 'row_number() over (partition by _file)' }} as _row
+
+    from {{ read_files(format, files[format]) }}
+            {%- endset -%}
+            {%- do branches.append(branch) -%}
+        {%- endfor -%}
+        {%- if not branches -%}
+            {%- set branch %}
+    select
+        {%- for column in columns.values() %}
+        cast(null as {{ column.data_type }}) as {{ column.name }},
+        {%- endfor %}
+        cast(null as varchar) as reject_reasons,
+        cast(null as varchar) as _file,
+        cast(null as bigint) as _row
+
+    where false
+            {%- endset -%}
+            {%- do branches.append(branch) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {{ branches | join('\n\n    union all\n') }}
+{% endmacro %}

@@ -1,0 +1,73 @@
+"""Mistakes that a user can mend: one line, and an exit code of its own for scripts."""
+
+
+class UserError(Exception):
+    """What arrived, what was expected, what to do: one line on stderr, never a traceback."""
+
+    exit_code = 10
+
+
+class UnknownAdapter(UserError):
+    exit_code = 11
+
+
+class MissingPackage(UserError):
+    """The package or file that holds an adapter's data is not there."""
+
+    exit_code = 12
+
+
+class NoRawData(UserError):
+    exit_code = 13
+
+
+class MissingColumn(UserError):
+    """No raw file of a table has one of its required columns."""
+
+    exit_code = 14
+
+
+class UnreadableFile(UserError):
+    exit_code = 15
+
+
+class LakeLocked(UserError):
+    """Another process is writing to this home."""
+
+    exit_code = 16
+
+
+class AsOfBeforeData(UserError):
+    exit_code = 17
+
+
+class NotBuilt(UserError):
+    """A step was asked for before the step that it needs."""
+
+    exit_code = 18
+
+
+class ModelNotTrained(UserError):
+    exit_code = 19
+
+
+class BuildFailed(UserError):
+    """dbt ran and at least one model, seed or test failed."""
+
+    exit_code = 20
+
+
+class BadQuery(UserError):
+    exit_code = 21
+
+
+class TooManyRejected(UserError):
+    """More rows of a raw table are in quarantine than max_quarantine_share allows."""
+
+    exit_code = 22
+
+
+class CannotTrain(UserError):
+    """The data hold too little to learn from."""
+
+    exit_code = 23

@@ -1,0 +1,31 @@
+"""Where things are. All state lies under one home, so that two homes never touch."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Folder that holds all state: MILLPOND_HOME, by default `.millpond` in the project."""
+    return Path(os.environ.get("MILLPOND_HOME") or PROJECT / ".millpond").absolute()
+
+
+def raw_folder() -> Path:
+    return home() / "raw"
+
+
+def catalog() -> Path:
+    return home() / "lake" / "catalog.sqlite"
+
+
+def data_folder() -> Path:
+    return home() / "lake" / "data"
+
+
+def models_folder() -> Path:
+    return home() / "models"
+
+
+def manifest() -> Path:
+    return home() / "target" / "manifest.json"

@@ -1,0 +1,174 @@
+-- Why a candidate may not be chosen: one row per candidate and reason. Facts that are missing or stale exclude.
+with candidates as (
+
+    select * from {{ ref('candidates') }}
+
+    where action_id != 'do_nothing'
+
+),
+
+consents as (
+
+    select * from {{ ref('current_consents') }}
+
+),
+
+consent as (
+
+    select
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        case
+            when consents.status = 'withdrawn' then 'consent_withdrawn'
+            else 'consent_not_granted'
+        end as reason
+
+    from candidates
+    left join consents
+        on
+            candidates.customer_id = consents.customer_id
+            and candidates.channel = consents.channel
+
+    where
+        consents.status = 'withdrawn'
+        or ({{ var('require_consent') }} and consents.status is distinct from 'granted')
+
+),
+
+deleted as (
+
+    select
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        'customer_deleted' as reason
+
+    from candidates
+    inner join {{ ref('customers') }} as customers on candidates.customer_id = customers.customer_id
+
+    where customers.is_deleted
+
+),
+
+-- Control messages were withheld, so they do not count as contacts; planned ones do.
+messages as (
+
+    select * from {{ ref('messages') }}
+
+    where direction = 'outbound' and arm = 'treatment'
+
+),
+
+contact_cap as (
+
+    select distinct
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        'contact_cap_reached' as reason
+
+    from candidates
+    inner join {{ ref('contact_policy') }} as policy on policy.channel in (candidates.channel, 'any')
+    inner join messages
+        on
+            candidates.customer_id = messages.customer_id
+            and policy.channel in (messages.channel, 'any')
+            and messages.sent_at >= {{ add_days('candidates.as_of_date', '-policy.window_days') }}
+
+    group by candidates.customer_id, candidates.action_id, candidates.channel, policy.channel, policy.window_days, policy.max_messages
+
+    having count(*) >= policy.max_messages
+
+),
+
+already_responded as (
+
+    select distinct
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        'already_responded' as reason
+
+    from candidates
+    inner join {{ ref('message_responses') }} as responses
+        on
+            candidates.customer_id = responses.customer_id
+            and candidates.action_id = responses.action_id
+            and candidates.channel = responses.channel
+            and candidates.as_of_date < cast(responses.outcome_closes_at as date)
+
+    where responses.responded_at is not null
+
+),
+
+newest_features as (
+
+    select
+        customer_id,
+        max(observation_date) as observation_date
+
+    from {{ ref('customer_rhythm') }}
+
+    group by customer_id
+
+),
+
+stale_features as (
+
+    select
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        'stale_features' as reason
+
+    from candidates
+    left join newest_features on candidates.customer_id = newest_features.customer_id
+
+    where
+        newest_features.observation_date is null
+        or {{ add_days('newest_features.observation_date', var('max_feature_age_days')) }} < candidates.as_of_date
+
+),
+
+no_prediction as (
+
+    select
+        customer_id,
+        action_id,
+        channel,
+        'no_prediction' as reason
+
+    from candidates
+
+    where response_propensity is null
+
+),
+
+exclusions as (
+
+    select * from consent
+
+    union all
+
+    select * from deleted
+
+    union all
+
+    select * from contact_cap
+
+    union all
+
+    select * from already_responded
+
+    union all
+
+    select * from stale_features
+
+    union all
+
+    select * from no_prediction
+
+)
+
+select * from exclusions

@@ -1,0 +1,77 @@
+-- Every version of every line under every version of its invoice: known from when both were known, until either was replaced.
+with lines as (
+
+    select * from {{ ref('stg_invoices__lines') }}
+
+),
+
+invoices as (
+
+    select * from {{ ref('stg_invoices__invoices') }}
+
+),
+
+customer_keys as (
+
+    select * from {{ ref('int_customer_keys_united') }}
+
+),
+
+as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+versions as (
+
+    select
+        lines.source_system,
+        lines.invoice_id,
+        lines.line_no,
+        customer_keys.customer_id,
+        lines.product_key,
+        invoices.store_key,
+
+        invoices.invoice_type,
+        invoices.sales_channel,
+        invoices.currency,
+
+        lines.quantity,
+        lines.net_amount,
+        lines.discount_amount,
+
+        cast(invoices.invoiced_at as date) as invoiced_date,
+
+        invoices.invoiced_at,
+        greatest(lines.known_at, invoices.known_at) as known_at,
+        least(lines.superseded_at, invoices.superseded_at) as superseded_at
+
+    from lines
+    inner join invoices
+        on
+            lines.source_system = invoices.source_system
+            and lines.invoice_id = invoices.invoice_id
+            and (lines.superseded_at is null or lines.superseded_at > invoices.known_at)
+            and (invoices.superseded_at is null or invoices.superseded_at > lines.known_at)
+    left join customer_keys
+        on
+            invoices.source_system = customer_keys.source_system
+            and invoices.customer_key = customer_keys.customer_key
+
+),
+
+known as (
+
+    select
+        versions.* exclude (superseded_at),
+        case when versions.superseded_at < as_of.as_of_date then versions.superseded_at end as superseded_at
+
+    from versions
+    cross join as_of
+
+    where versions.known_at < as_of.as_of_date
+
+)
+
+select * from known

@@ -1,0 +1,84 @@
+-- Every version of every message with the action it carries out and the moment at which its outcome is closed.
+with messages as (
+
+    select * from {{ ref('stg_communications__messages') }}
+
+),
+
+campaigns as (
+
+    select * from {{ ref('stg_communications__campaigns') }}
+
+    where superseded_at is null
+
+),
+
+actions as (
+
+    select * from {{ ref('actions') }}
+
+),
+
+customer_keys as (
+
+    select * from {{ ref('int_customer_keys_united') }}
+
+),
+
+as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+enriched as (
+
+    select
+        messages.source_system,
+        messages.message_id,
+        customer_keys.customer_id,
+        messages.campaign_id,
+        coalesce(campaigns.action_id, messages.campaign_id, 'unknown') as action_id,
+
+        messages.channel,
+        messages.direction,
+        messages.arm,
+        messages.subject,
+        messages.body,
+        {{ merge_json(['actions.attributes', 'campaigns.attributes', 'messages.attributes']) }} as attributes,
+
+        messages.logging_probability,
+        messages.cost,
+
+        messages.sent_at >= as_of.as_of_date as is_planned,
+
+        messages.sent_at,
+        -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window.
+        least(
+            messages.sent_at + interval 1 day * coalesce(actions.response_window_days, {{ var('response_window_days') }}),
+            campaigns.ends_at + interval 1 day
+        ) as outcome_closes_at,
+        messages.known_at,
+        case when messages.superseded_at < as_of.as_of_date then messages.superseded_at end as superseded_at
+
+    from messages
+    cross join as_of
+    inner join customer_keys
+        on
+            messages.source_system = customer_keys.source_system
+            and messages.customer_key = customer_keys.customer_key
+    left join campaigns
+        on
+            messages.source_system = campaigns.source_system
+            and messages.campaign_id = campaigns.campaign_id
+    left join actions
+        on
+            coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
+            and messages.channel = actions.channel
+
+    -- A planned message is known from the as-of date at the latest.
+    where messages.known_at < as_of.as_of_date or messages.sent_at >= as_of.as_of_date
+
+)
+
+select * from enriched

@@ -1,0 +1,57 @@
+-- Raw data cannot tell on which days we looked, so a full refresh keeps the dates that are off the grid.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    pre_hook="{{ forget_later_observations() }}",
+) }}
+
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+first_known as (
+
+    select cast(min(known_at) as date) as first_date from {{ ref('int_customer_keys_united') }}
+
+),
+
+grid as (
+
+    {{ date_grid('(select first_date from first_known)', '(select as_of_date from as_of)', var('observation_cadence')) }}
+
+),
+
+wanted as (
+
+    select observation_date from grid
+
+    union
+
+    select as_of_date as observation_date from as_of
+    {% for observation_date in var('observation_dates') %}
+    union
+
+    select cast('{{ observation_date }}' as date) as observation_date
+    {% endfor %}
+
+),
+
+new_dates as (
+
+    select wanted.observation_date
+
+    from wanted
+    cross join as_of
+
+    where
+        wanted.observation_date <= as_of.as_of_date
+        {%- if is_incremental() %}
+        and wanted.observation_date not in (select observation_date from {{ this }})
+        {%- endif %}
+
+)
+
+select * from new_dates

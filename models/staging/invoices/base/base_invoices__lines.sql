@@ -1,0 +1,1 @@
+{{ base_rows('invoices', 'lines', parent=ref('stg_invoices__invoices'), parent_key='invoice_id') }}
