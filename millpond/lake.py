@@ -46,3 +46,12 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    return bool(
+        connection.execute(
+            "select 1 from information_schema.tables where table_catalog = 'lake' and table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )

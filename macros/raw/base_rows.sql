@@ -89,10 +89,13 @@ ordered as (
 
     select
         *,
-        lag({{ row_hash(content) }}) over (
-            partition by {{ key | join(', ') }}, reject_reasons = ''
-            order by known_at nulls first, _file, _row
-        ) is not distinct from {{ row_hash(content) }} as is_duplicate
+        coalesce(
+            lag({{ row_hash(content) }}) over (
+                partition by {{ key | join(', ') }}, reject_reasons = ''
+                order by known_at nulls first, _file, _row
+            ) = {{ row_hash(content) }},
+            false
+        ) as is_duplicate
 
     from dated
 

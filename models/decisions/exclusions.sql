@@ -60,13 +60,12 @@ messages as (
 
 ),
 
-contact_cap as (
+reached_caps as (
 
-    select distinct
+    select
         candidates.customer_id,
         candidates.action_id,
-        candidates.channel,
-        'contact_cap_reached' as reason
+        candidates.channel
 
     from candidates
     inner join {{ ref('contact_policy') }} as policy on policy.channel in (candidates.channel, 'any')
@@ -76,9 +75,27 @@ contact_cap as (
             and policy.channel in (messages.channel, 'any')
             and messages.sent_at >= {{ add_days('candidates.as_of_date', '-policy.window_days') }}
 
-    group by candidates.customer_id, candidates.action_id, candidates.channel, policy.channel, policy.window_days, policy.max_messages
+    group by
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        policy.channel,
+        policy.window_days,
+        policy.max_messages
 
     having count(*) >= policy.max_messages
+
+),
+
+contact_cap as (
+
+    select distinct
+        customer_id,
+        action_id,
+        channel,
+        'contact_cap_reached' as reason
+
+    from reached_caps
 
 ),
 

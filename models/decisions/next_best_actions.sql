@@ -48,10 +48,7 @@ actions as (
 
         case
             when action_id != 'do_nothing'
-                then printf(
-                    '%s by %s: %.1f %% chance of a response worth %.2f, less %.2f cost, is %.2f net',
-                    action_name, channel, response_propensity * 100, cast(value as double), cast(cost as double), cast(net_value as double)
-                )
+                then {{ offer_in_words() }}
             when rank = 1 and left_out_actions is null then 'No action is worth more than it costs'
             when rank = 1 then 'Nothing else is worth doing; left out: ' || left_out_actions
             else 'Do nothing'

@@ -34,19 +34,26 @@ judged as (
 
 ),
 
-ranked as (
+placed as (
 
     select
         *,
-        case
-            when exclusion_reasons is null
-                then row_number() over (
-                    partition by customer_id, exclusion_reasons is null
-                    order by net_value desc, cost asc, action_id asc, channel asc
-                )
-        end as rank
+        row_number() over (
+            partition by customer_id, exclusion_reasons is null
+            order by net_value desc, cost asc, action_id asc, channel asc
+        ) as place
 
     from judged
+
+),
+
+ranked as (
+
+    select
+        * exclude (place),
+        case when exclusion_reasons is null then place end as rank
+
+    from placed
 
 )
 

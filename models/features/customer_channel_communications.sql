@@ -76,7 +76,8 @@ outcomes as (
 
         {% for outcome in ['opened', 'clicked', 'responded'] -%}
         {% for window in windows -%}
-        count(distinct message) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as {{ outcome }}_past_{{ window }}_days,
+        count(distinct case when outcome = '{{ outcome }}' and age_days <= {{ window }} then message end)
+            as {{ outcome }}_past_{{ window }}_days,
         {% endfor -%}
         count(distinct message) filter (where outcome = '{{ outcome }}') as {{ outcome }}_ever,
         {% endfor -%}
@@ -96,7 +97,7 @@ features as (
 
         {% for outcome in ['sent', 'opened', 'clicked', 'responded'] -%}
         {% for window in ['past_30_days', 'past_90_days', 'past_365_days', 'ever'] -%}
-        coalesce({{ 'sent' if outcome == 'sent' else 'outcomes' }}.{{ outcome }}_{{ window }}, 0) as channel_messages_{{ outcome }}_{{ window }},
+        coalesce({{ outcome }}_{{ window }}, 0) as channel_messages_{{ outcome }}_{{ window }},
         {% endfor -%}
         {% endfor -%}
         cast(sent.days_since_last_message as bigint) as channel_days_since_last_message,

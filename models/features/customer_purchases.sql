@@ -54,6 +54,9 @@ totals as (
         count(*) filter (where age_days <= {{ window }}) as purchase_days_past_{{ window }}_days,
         coalesce(sum(net_amount) filter (where age_days <= {{ window }}), 0) as net_amount_past_{{ window }}_days,
         {% endfor -%}
+        {% for weekday in weekdays -%}
+        count(*) filter (where isodow(purchase_date) = {{ loop.index }}) as {{ weekday }}s,
+        {% endfor -%}
         count(purchase_date) as purchase_days_ever,
         count(net_amount) as amounts_known,
         sum(net_amount) as net_amount_ever,
@@ -61,10 +64,8 @@ totals as (
         sum(line_count) as lines_ever,
         sum(discount_amount) as discount_amount_ever,
         sum(net_amount) filter (where age_days <= 90) as net_amount_recent,
-        sum(discount_amount) filter (where age_days <= 90) as discount_amount_recent,
-        {% for weekday in weekdays -%}
-        count(*) filter (where isodow(purchase_date) = {{ loop.index }}) as {{ weekday }}s{{ ',' if not loop.last }}
-        {% endfor %}
+        sum(discount_amount) filter (where age_days <= 90) as discount_amount_recent
+
     from purchases
 
     group by customer_id, observation_date

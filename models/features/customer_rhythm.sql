@@ -47,11 +47,12 @@ rhythm as (
         median(gap_days) as gap_days_median,
         max_by(gap_days, purchase_date) as gap_days_last,
         max(gap_days) as gap_days_max,
-        count(*) filter (where gap_days > days_since_last_purchase) as longer_gaps,
         {% for tau in [7, 21, 60] -%}
         -- As decimals, so that the sum does not depend on the order of rows.
-        sum(cast(exp(-age_days / {{ tau }}.0) as decimal(18, 12))) as decayed_{{ tau }}{{ ',' if not loop.last }}
-        {% endfor %}
+        sum(cast(exp(-age_days / {{ tau }}.0) as decimal(18, 12))) as decayed_{{ tau }},
+        {% endfor -%}
+        count(*) filter (where gap_days > days_since_last_purchase) as longer_gaps
+
     from purchases
 
     group by customer_id, observation_date

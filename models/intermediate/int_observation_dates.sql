@@ -48,9 +48,7 @@ new_dates as (
 
     where
         wanted.observation_date <= as_of.as_of_date
-        {%- if is_incremental() %}
-        and wanted.observation_date not in (select observation_date from {{ this }})
-        {%- endif %}
+        {{ 'and wanted.observation_date not in (select observation_date from ' ~ this ~ ')' if is_incremental() }}
 
 )
 

@@ -1,0 +1,34 @@
+# Each target is complete from a fresh clone: it needs Python 3.11, make and git, nothing else.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/installed
+	millpond land complete_journey
+	millpond run
+
+test: lint
+	pytest
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+	mypy
+	sqlfluff lint models tests/dbt --processes 2
+
+bench: .venv/installed
+	python benchmarks/loop.py
+	python benchmarks/point_in_time.py
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c "import feast_lake; feast_lake.install_extensions()"
+	touch $@
+
+# Removes what commands made in the checkout; a home that MILLPOND_HOME names stays.
+clean:
+	rm -rf .millpond .venv target logs .mypy_cache .pytest_cache .ruff_cache .hypothesis millpond.egg-info

@@ -1,0 +1,53 @@
+"""Feast on a DuckLake: a data source, an as-of offline store, a SQLite online store in WAL mode.
+
+Everything is imported on first use, so that `import feast_lake` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from feast_lake.connection import connect, install_extensions
+    from feast_lake.errors import LakeError
+    from feast_lake.expansion import ExpandPlugin, expand
+    from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
+    from feast_lake.online_store import WalSqliteOnlineStore, WalSqliteOnlineStoreConfig
+    from feast_lake.source import LakeLoggingDestination, LakeSource, SavedDatasetLakeStorage
+
+__all__ = [
+    "ExpandPlugin",
+    "LakeError",
+    "LakeLoggingDestination",
+    "LakeOfflineStore",
+    "LakeOfflineStoreConfig",
+    "LakeSource",
+    "SavedDatasetLakeStorage",
+    "WalSqliteOnlineStore",
+    "WalSqliteOnlineStoreConfig",
+    "connect",
+    "expand",
+    "install_extensions",
+]
+
+_MODULE_OF = {
+    "ExpandPlugin": "expansion",
+    "LakeError": "errors",
+    "LakeLoggingDestination": "source",
+    "LakeOfflineStore": "offline_store",
+    "LakeOfflineStoreConfig": "offline_store",
+    "LakeSource": "source",
+    "SavedDatasetLakeStorage": "source",
+    "WalSqliteOnlineStore": "online_store",
+    "WalSqliteOnlineStoreConfig": "online_store",
+    "connect": "connection",
+    "expand": "expansion",
+    "install_extensions": "connection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'feast_lake' has no attribute {name!r}")
+    return getattr(import_module(f"feast_lake.{_MODULE_OF[name]}"), name)

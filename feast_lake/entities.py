@@ -1,0 +1,156 @@
+"""The entity rows of a historical read: a frame, an Arrow table, or SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from feast_lake.connection import Lake, identifier
+from feast_lake.errors import LakeError, explained
+from feast_lake.point_in_time import entity_rows
+
+TIMESTAMP = "event_timestamp"
+_INPUT = "__lake_entity_input"
+
+
+@dataclass(frozen=True)
+class EntityRows:
+    """The rows for which features are wanted.
+
+    Attributes:
+        relation: stands after FROM: the rows' registered name, or the query in parentheses.
+        table: the rows, unless they are a query.
+        schema: columns of the rows.
+        timestamp: the column that says as of when.
+    """
+
+    relation: str
+    table: pa.Table | None
+    schema: pa.Schema
+    timestamp: str
+
+    @staticmethod
+    def of(entity_df: pd.DataFrame | pa.Table | str, lake: Lake) -> EntityRows:
+        """Take the rows in any of their forms; a frame is not modified.
+
+        Raises:
+            LakeError: another type, no timestamp column, or a query that DuckDB refuses.
+        """
+        if isinstance(entity_df, str):
+            relation = f"({entity_df.strip().rstrip(';')})"
+            with lake.read() as connection, explained("read the entity rows"):
+                empty = connection.execute(f"select * from {relation} as entity_rows limit 0")
+                schema = empty.to_arrow_table().schema
+            return EntityRows(relation, None, schema, _timestamp_column(schema))
+        table = _as_table(entity_df)
+        return EntityRows(_INPUT, table, table.schema, _timestamp_column(table.schema))
+
+    @property
+    def keys(self) -> list[str]:
+        """All columns but the timestamp."""
+        return [name for name in self.schema.names if name != self.timestamp]
+
+    def require(self, join_keys: Iterable[str], *, view: str) -> None:
+        """Check that the join keys of a view are there.
+
+        Raises:
+            LakeError: names the first that is not.
+        """
+        for key in join_keys:
+            if key not in self.schema.names:
+                raise LakeError(
+                    f"entity_df has no column {key!r}, a join key of {view}; "
+                    f"it has {', '.join(self.schema.names)}"
+                )
+
+    def load(self, connection: DuckDBPyConnection, *, key_types: dict[str, str]) -> None:
+        """Make the table of numbered entity rows that the statement of a read expects.
+
+        Args:
+            connection: a lake's.
+            key_types: join key → its DuckDB type in the lake.
+
+        Raises:
+            LakeError: a key is text on one side and a number on the other, or a timestamp
+                cannot be understood.
+        """
+        empty = self.table is not None and self.table.num_rows == 0
+        casts = {}
+        for key, kind in key_types.items():
+            own = self.schema.field(key).type
+            if empty or pa.types.is_null(own):
+                casts[key] = kind
+            elif _is_text(own) != (kind == "VARCHAR") and (_is_text(own) or _is_number(own)):
+                raise LakeError(f"Join key {key!r} is {own} in entity_df and {kind} in the lake")
+        self._register(connection)
+        with explained("take the entity rows"):
+            connection.execute(
+                entity_rows(rows=self._relation(empty), timestamp=self.timestamp, casts=casts)
+            )
+
+    def bounds(self, lake: Lake) -> tuple[datetime | None, datetime | None]:
+        """The oldest and the newest timestamp, in UTC; None where there are no rows."""
+        at = f"cast({identifier(self.timestamp)} as timestamptz)"
+        with (
+            lake.read() if self.table is None else duckdb.connect() as connection,
+            explained("read the entity rows' timestamps"),
+        ):
+            connection.execute("SET TimeZone = 'UTC'")
+            self._register(connection)
+            empty = self.table is not None and self.table.num_rows == 0
+            query = f"select min({at}) as oldest, max({at}) as newest from {self._relation(empty)}"
+            [row] = connection.execute(query).to_arrow_table().to_pylist()
+        return row["oldest"], row["newest"]
+
+    def _register(self, connection: DuckDBPyConnection) -> None:
+        if self.table is not None:
+            connection.register(_INPUT, self.table)
+
+    def _relation(self, empty: bool) -> str:
+        # The columns of an empty frame have any type, even one that is no timestamp.
+        if not empty:
+            return self.relation
+        timestamp = identifier(self.timestamp)
+        return f"(select * replace (cast(null as timestamptz) as {timestamp}) from {self.relation})"
+
+
+def _as_table(entity_df: object) -> pa.Table:
+    if isinstance(entity_df, pa.Table):
+        return entity_df
+    if not isinstance(entity_df, pd.DataFrame):
+        raise LakeError(
+            f"entity_df is a {type(entity_df).__name__}; "
+            "expected a data frame, an Arrow table or SQL"
+        )
+    try:
+        return pa.Table.from_pandas(entity_df, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise LakeError(f"entity_df has a column of mixed types: {error}") from error
+
+
+def _timestamp_column(schema: pa.Schema) -> str:
+    if TIMESTAMP in schema.names:
+        return TIMESTAMP
+    found = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+    if len(found) == 1:
+        return str(found[0])
+    raise LakeError(
+        f"entity_df has no column {TIMESTAMP!r} and {len(found)} other timestamp columns; "
+        f"name the column that says as of when {TIMESTAMP!r}"
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

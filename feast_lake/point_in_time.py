@@ -1,0 +1,236 @@
+"""The SQL of a lake's reads, as text: nothing here touches a database.
+
+A historical read is one statement. Each view gives two steps: `matched_<n>` finds, for every
+entity row, the timestamp of the row to use (an ASOF join of keys and timestamps alone), and
+`features_<n>` fetches that row's features. Measured at 120,000 rows x 60 features, sorting only the
+keys is a third faster than carrying the features through the ASOF join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from feast_lake.connection import identifier, literal
+
+ENTITY_ROWS = "temp.__lake_entity_rows"
+ROW = "__lake_row"
+AT = "__lake_at"
+CREATED = "__lake_created"
+
+
+@dataclass(frozen=True)
+class ViewRead:
+    """What to read from one feature view.
+
+    Attributes:
+        relation: stands after FROM: a quoted table or a query in parentheses.
+        keys: entity row's column → source's column; empty for a view without entity.
+        features: name in the answer → source's column.
+        timestamp: source's column of the event timestamp.
+        created: source's column of the created timestamp, if there is one.
+        ttl: oldest age of a row to use, inclusive; None for any age.
+        known_by_row: use only rows created at or before the entity row's timestamp.
+    """
+
+    relation: str
+    keys: dict[str, str]
+    features: dict[str, str]
+    timestamp: str
+    created: str | None = None
+    ttl: timedelta | None = None
+    known_by_row: bool = False
+
+
+def historical(views: Sequence[ViewRead]) -> str:
+    """Features of every entity row as of its timestamp, in the order of the rows.
+
+    Expects the table ENTITY_ROWS (see entity_rows) to exist. Among the rows of a view with the
+    entity row's keys, not newer than its timestamp and not older than ttl, the newest wins, then
+    the newest created; of equal rows one is taken. No such row: the features are null.
+    """
+    steps = [step for number, view in enumerate(views) for step in _steps(number, view)]
+    features = [
+        f"features_{number}.{identifier(name)}"
+        for number, view in enumerate(views)
+        for name in view.features
+    ]
+    joins = [f"left join features_{number} using ({ROW})\n" for number in range(len(views))]
+    columns = ",\n    ".join([f"entity_rows.* exclude ({ROW}, {AT})", *features])
+    preparation = "with\n" + ",\n".join(steps) + "\n" if steps else ""
+    return (
+        f"{preparation}select\n    {columns}\nfrom {ENTITY_ROWS} as entity_rows\n{''.join(joins)}"
+        f"order by entity_rows.{ROW}"
+    )
+
+
+def entity_rows(*, rows: str, timestamp: str, casts: dict[str, str]) -> str:
+    """Put the entity rows into ENTITY_ROWS, numbered, with their timestamp in UTC.
+
+    A temporary table has a known size; over a frame or a stream of unknown size DuckDB plans a
+    loop join. A timestamp without zone is UTC.
+
+    Args:
+        rows: stands after FROM.
+        timestamp: the rows' timestamp column; its type must be castable to TIMESTAMPTZ.
+        casts: column → type, for columns whose own type says nothing (all null, no rows).
+    """
+    in_utc = f"cast({identifier(timestamp)} as timestamptz)"
+    replaced = [
+        f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in casts.items()
+    ]
+    return (
+        f"create temp table {ENTITY_ROWS.removeprefix('temp.')} as\n"
+        f"select\n    row_number() over () as {ROW},\n"
+        f"    * replace ({', '.join([f'{in_utc} as {identifier(timestamp)}', *replaced])}),\n"
+        f"    cast({in_utc} as timestamp) as {AT}\n"
+        f"from {rows} as entity_rows"
+    )
+
+
+def rows_between(views: Sequence[ViewRead], *, start: datetime, end: datetime) -> str:
+    """Entity rows for a read without entities: each key and timestamp that a view has there.
+
+    Start and end are inclusive. A view that lacks another one's key gives null for it.
+    """
+    every = []
+    for view in views:
+        columns = ", ".join([_in_utc(view.timestamp, name="event_timestamp"), *_keys(view)])
+        between = _between(view.timestamp, start=start, end=end)
+        every.append(f"select {columns} from {view.relation} as source where {between}")
+    return f"select distinct * from ({' union all by name '.join(every)}) order by all"
+
+
+def latest_rows(view: ViewRead, *, start: datetime, end: datetime) -> str:
+    """The newest row of each key with a timestamp from start to end, both inclusive."""
+    keys = ", ".join(map(identifier, view.keys))
+    newest = f"{identifier(view.timestamp)} desc" + (
+        f", {identifier(view.created)} desc nulls last" if view.created else ""
+    )
+    partition = f"partition by {keys} " if keys else ""
+    return (
+        f"{all_rows(view, start=start, end=end)}\n"
+        f"qualify row_number() over ({partition}order by {newest}) = 1"
+    )
+
+
+def all_rows(view: ViewRead, *, start: datetime | None, end: datetime | None) -> str:
+    """All rows with a timestamp from start to end, both inclusive; timestamps come in UTC.
+
+    A view without features gives all columns of its source.
+    """
+    timestamps = [name for name in (view.timestamp, view.created) if name]
+    in_utc = [_in_utc(name, name=name) for name in timestamps]
+    values = [
+        name for name in dict.fromkeys([*view.keys, *view.features]) if name not in timestamps
+    ]
+    columns = (
+        [*map(identifier, values), *in_utc]
+        if view.features
+        else [f"* replace ({', '.join(in_utc)})"]
+    )
+    return (
+        f"select {', '.join(columns)}\nfrom {view.relation} as source\n"
+        f"where {_between(view.timestamp, start=start, end=end)}"
+    )
+
+
+def _steps(number: int, view: ViewRead) -> tuple[str, str]:
+    known_by_row = view.known_by_row and view.created
+    match = _matched_known(view) if known_by_row else _matched(view)
+    same_created = f" and matched.{CREATED} = source.{CREATED}" if known_by_row else ""
+    features = ", ".join(f"source.{identifier(name)}" for name in view.features)
+    tie_break = f" order by source.{CREATED} desc nulls last" if view.created else ""
+    return (
+        f"matched_{number} as (\n{match}\n)",
+        (
+            f"features_{number} as (\n"
+            f"    select matched.{ROW}, {features}\n"
+            f"    from matched_{number} as matched\n"
+            f"    join {_source(view, features=True)} as source\n"
+            f"        on {_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}\n"
+            f"    qualify row_number() over (partition by matched.{ROW}{tie_break}) = 1\n)"
+        ),
+    )
+
+
+def _matched(view: ViewRead) -> str:
+    fresh = f"\n        and {_within_ttl(view.ttl)}" if view.ttl else ""
+    return (
+        f"    select {_entity_columns(view)}, source.{AT}\n"
+        f"    from {ENTITY_ROWS} as entity_rows\n"
+        f"    asof join {_wanted(view)} as source\n"
+        f"        on {_same_keys('entity_rows', view)}entity_rows.{AT} >= source.{AT}\n"
+        # An ASOF join puts null after every timestamp, so a null one would match the newest row.
+        f"    where entity_rows.{AT} is not null{fresh}"
+    )
+
+
+def _matched_known(view: ViewRead) -> str:
+    # An ASOF join takes one inequality, and here there are two.
+    fresh = f"\n        and {_within_ttl(view.ttl)}" if view.ttl else ""
+    newest = f"max(struct_pack(seen := source.{AT}, created := source.{CREATED}))"
+    return (
+        f"    select {_entity_columns(view)},\n"
+        f"        struct_extract({newest}, 'seen') as {AT},\n"
+        f"        struct_extract({newest}, 'created') as {CREATED}\n"
+        f"    from {ENTITY_ROWS} as entity_rows\n"
+        f"    join {_source(view)} as source\n"
+        f"        on {_same_keys('entity_rows', view)}entity_rows.{AT} >= source.{AT}\n"
+        f"        and entity_rows.{AT} >= source.{CREATED}{fresh}\n"
+        f"    group by {_entity_columns(view)}"
+    )
+
+
+def _within_ttl(ttl: timedelta | None) -> str:
+    microseconds = (ttl or timedelta()) // timedelta(microseconds=1)
+    return f"source.{AT} + to_microseconds({microseconds}) >= entity_rows.{AT}"
+
+
+def _entity_columns(view: ViewRead) -> str:
+    return ", ".join(f"entity_rows.{name}" for name in (ROW, *map(identifier, view.keys)))
+
+
+def _same_keys(rows: str, view: ViewRead) -> str:
+    return "".join(f"{rows}.{name} = source.{name} and " for name in map(identifier, view.keys))
+
+
+def _keys(view: ViewRead) -> list[str]:
+    return [f"{identifier(column)} as {identifier(name)}" for name, column in view.keys.items()]
+
+
+def _wanted(view: ViewRead) -> str:
+    # Sorting is what an ASOF join costs, and a training set seldom asks for every customer.
+    keys = ", ".join(map(identifier, view.keys))
+    asked_for = f" semi join {ENTITY_ROWS} using ({keys})" if keys else ""
+    every_row = f"(select * from {_source(view)} as every_row{asked_for}"
+    return f"{every_row} where every_row.{AT} is not null)"
+
+
+def _source(view: ViewRead, *, features: bool = False) -> str:
+    columns = [*_keys(view), f"cast({identifier(view.timestamp)} as timestamp) as {AT}"]
+    if view.created:
+        columns.append(f"cast({identifier(view.created)} as timestamp) as {CREATED}")
+    if features:
+        columns += [
+            f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()
+        ]
+    return f"(select {', '.join(columns)} from {view.relation} as source)"
+
+
+def _in_utc(column: str, *, name: str) -> str:
+    return f"cast({identifier(column)} as timestamptz) as {identifier(name)}"
+
+
+def _between(timestamp: str, *, start: datetime | None, end: datetime | None) -> str:
+    at = f"cast({identifier(timestamp)} as timestamp)"
+    bounds = [
+        f"{at} {sign} {_moment(bound)}" for sign, bound in ((">=", start), ("<=", end)) if bound
+    ]
+    return " and ".join(bounds) or "true"
+
+
+def _moment(moment: datetime) -> str:
+    in_utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return f"timestamp {literal(in_utc.isoformat(sep=' '))}"

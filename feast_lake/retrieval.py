@@ -1,0 +1,142 @@
+"""A read of the lake that runs when its result is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import pandas as pd
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.saved_dataset import SavedDatasetStorage
+
+from feast_lake.connection import Lake, identifier
+from feast_lake.entities import EntityRows
+from feast_lake.errors import LakeError, explained
+from feast_lake.point_in_time import ViewRead
+from feast_lake.source import SavedDatasetLakeStorage
+from feast_lake.writing import save
+
+
+class LakeRetrievalJob(RetrievalJob):
+    """One SQL statement on a lake.
+
+    It opens a connection of its own each time it runs, so jobs may run in any thread.
+    """
+
+    def __init__(self, *, lake: Lake, statement: str) -> None:
+        super().__init__()
+        self._lake = lake
+        self._statement = statement
+
+    def to_sql(self) -> str:
+        """The statement. A historical read's expects the entity rows in a temporary table."""
+        return self._statement
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        with self._lake.read() as connection, explained("read the lake"):
+            self._prepare(connection)
+            # One chunk: without a batch size, Feast materializes only the first.
+            return connection.execute(self._statement).to_arrow_table().combine_chunks()
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        frame: pd.DataFrame = self._to_arrow_internal(timeout=timeout).to_pandas()
+        return frame
+
+    def _prepare(self, connection: DuckDBPyConnection) -> None:
+        """What the statement needs on its connection."""
+
+    def persist(
+        self,
+        storage: SavedDatasetStorage,
+        allow_overwrite: bool = False,
+        timeout: int | None = None,
+    ) -> None:
+        """Save the result, on-demand features included, as a table of the lake.
+
+        Raises:
+            SavedDatasetLocationAlreadyExists: the table exists and may not be overwritten.
+            LakeError: the storage is not a lake's table, or another writer has the lake.
+        """
+        if not isinstance(storage, SavedDatasetLakeStorage):
+            raise LakeError(
+                f"{type(storage).__name__} is not in the lake; use SavedDatasetLakeStorage"
+            )
+        save(self._lake, table=storage.table, rows=self.to_arrow(), overwrite=allow_overwrite)
+
+    @property
+    def full_feature_names(self) -> bool:
+        """False: columns bear the source's names."""
+        return False
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """None: nothing is computed after the read."""
+        return []
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        """None: a plain read has no entities."""
+        return None
+
+
+class HistoricalJob(LakeRetrievalJob):
+    """Features of entity rows, each as of the row's timestamp."""
+
+    def __init__(
+        self,
+        *,
+        lake: Lake,
+        statement: str,
+        rows: EntityRows,
+        views: Sequence[ViewRead],
+        feature_refs: list[str],
+        on_demand_feature_views: list[OnDemandFeatureView],
+        full_feature_names: bool,
+    ) -> None:
+        super().__init__(lake=lake, statement=statement)
+        self._rows = rows
+        self._views = views
+        self._feature_refs = feature_refs
+        self._on_demand_feature_views = on_demand_feature_views
+        self._full_feature_names = full_feature_names
+
+    def _prepare(self, connection: DuckDBPyConnection) -> None:
+        key_types: dict[str, str] = {}
+        for view in self._views:
+            if view.keys:
+                columns = ", ".join(f"{identifier(column)}" for column in view.keys.values())
+                described = connection.execute(
+                    f"describe select {columns} from {view.relation} as source"
+                )
+                key_types |= dict(
+                    zip(view.keys, (str(row[1]) for row in described.fetchall()), strict=True)
+                )
+        self._rows.load(connection, key_types=key_types)
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether a feature's column is `<view>__<feature>` rather than `<feature>`."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Views that Feast computes from the result."""
+        return self._on_demand_feature_views
+
+    @cached_property
+    def _metadata(self) -> RetrievalMetadata:
+        oldest, newest = self._rows.bounds(self._lake)
+        return RetrievalMetadata(
+            features=self._feature_refs,
+            keys=self._rows.keys,
+            min_event_timestamp=oldest,
+            max_event_timestamp=newest,
+        )
+
+    @property
+    def metadata(self) -> RetrievalMetadata:
+        """References asked for, entity columns, and the range of the timestamps."""
+        return self._metadata

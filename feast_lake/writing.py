@@ -1,0 +1,75 @@
+"""Writes to the lake: saved training sets, pushed feature rows, serving logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from feast.errors import SavedDatasetLocationAlreadyExists
+
+from feast_lake.connection import LAKE, Lake, identifier, literal, qualified
+from feast_lake.errors import explained
+
+_ROWS = "__lake_rows"
+
+
+def save(lake: Lake, *, table: str, rows: pa.Table, overwrite: bool) -> None:
+    """Write rows as a table of the lake, in one transaction.
+
+    Raises:
+        SavedDatasetLocationAlreadyExists: the table exists and overwrite is False.
+        LakeError: the lake cannot be written to.
+    """
+    with _writer(lake, table, rows) as connection:
+        if not overwrite and _exists(connection, table):
+            raise SavedDatasetLocationAlreadyExists(location=table)
+        connection.execute(f"create or replace table {qualified(table)} as from {_ROWS}")
+
+
+def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = False) -> None:
+    """Add rows to a table of the lake, by the names of their columns, in one transaction.
+
+    Args:
+        rows: the rows, or a Parquet file, or a folder of them.
+        create: make the table if there is none.
+
+    Raises:
+        LakeError: columns that the table lacks, or a lake that cannot be written to.
+    """
+    with _writer(lake, table, rows) as connection:
+        if create:
+            connection.execute(
+                f"create table if not exists {qualified(table)} as from {_ROWS} limit 0"
+            )
+        connection.execute(f"insert into {qualified(table)} by name from {_ROWS}")
+
+
+@contextmanager
+def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyConnection]:
+    with lake.write() as connection, explained(f"write {table}"):
+        if isinstance(rows, pa.Table):
+            connection.register(_ROWS, rows)
+        else:
+            files = rows / "**" / "*.parquet" if rows.is_dir() else rows
+            parquet = f"read_parquet({literal(str(files))}, union_by_name = true)"
+            connection.execute(f"create temp view {_ROWS} as from {parquet}")
+        connection.begin()
+        if "." in table:
+            connection.execute(
+                f"create schema if not exists {LAKE}.{identifier(table.split('.')[0])}"
+            )
+        yield connection
+        connection.commit()
+
+
+def _exists(connection: DuckDBPyConnection, table: str) -> bool:
+    schema, _, name = ("." + table).rpartition(".")
+    found = connection.execute(
+        "select 1 from duckdb_tables()"
+        " where database_name = ? and schema_name = ? and table_name = ?",
+        [LAKE, schema.removeprefix(".") or "main", name],
+    )
+    return found.fetchone() is not None

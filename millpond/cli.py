@@ -1,0 +1,180 @@
+"""The command line: each command parses, calls one function and prints its result."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from millpond import settings
+from millpond.errors import UserError
+
+app = typer.Typer(
+    help="Millpond: from raw customer data to the next best action for every customer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Moment of prediction, 00:00 UTC; default: day after the newest event."),
+]
+Horizons = Annotated[str, typer.Option(help="Days ahead to predict, separated by commas.")]
+DEFAULT_HORIZONS = "7,14,30,60,90"
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one line on stderr and an exit code of its own."""
+    try:
+        app()
+    except UserError as error:
+        err.print(f"millpond: {error}", style="red", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("millpond: interrupted; run the same command again to go on", highlight=False)
+        sys.exit(130)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that names what has just been done."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title)
+        count = 0
+
+        def report(name: str) -> None:
+            nonlocal count
+            count += 1
+            bar.update(task, description=f"{title}: {count} done, last {name}")
+
+        yield report
+
+
+def _date(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+def _horizons(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) >= 1 for part in parts):
+        raise typer.BadParameter(f"{text!r}: expected whole days of at least 1, such as 7,14,30", param_hint="--horizons")
+    return sorted({int(part) for part in parts})
+
+
+@app.command()
+def land(
+    adapter: Annotated[str, typer.Argument(help="Known data set: a file adapters/<name>.sql.")],
+    source: Annotated[Path | None, typer.Argument(help="Where its data lie; default: the package that ships them.")] = None,
+) -> None:
+    """Write the raw files of a known data set into <home>/raw."""
+    from millpond import landing
+
+    rows = landing.land(adapter, source)
+    if adapter in landing.ADAPTERS and landing.ADAPTERS[adapter].notice:
+        out.print(landing.ADAPTERS[adapter].notice, style="yellow", highlight=False)
+    counts = ", ".join(f"{count:,} {table}" for table, count in rows.items())
+    out.print(f"Landed {adapter} in {settings.raw_folder()}: {counts}.", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def build(
+    as_of: AsOf = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Compute the whole feature history again.")] = False,
+) -> None:
+    """Raw files to lake, features and labels (dbt)."""
+    from millpond import pipeline
+
+    with progress("Building") as report:
+        built = pipeline.build(as_of=_date(as_of), full_refresh=full_refresh, on_node=report)
+    out.print(f"Built the lake as of {built}.", highlight=False)
+
+
+@app.command()
+def publish() -> None:
+    """Register the features with Feast and write the newest ones online."""
+    from millpond import pipeline
+
+    with progress("Publishing") as report:
+        views = pipeline.publish(on_view=report)
+    out.print("Published " + ", ".join(f"{name} ({count:,} keys)" for name, count in views.items()) + ".", highlight=False)
+
+
+@app.command()
+def train(
+    model: Annotated[str | None, typer.Argument(help="repurchase_timing or response_propensity; default: both.")] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Learn from labels complete before the as-of date; judge out of time first."""
+    from millpond import learning, pipeline, report
+
+    if model is not None and model not in learning.TRAINERS:
+        raise typer.BadParameter(f"{model!r}: expected {' or '.join(learning.TRAINERS)}", param_hint="MODEL")
+    for name in [model] if model else list(learning.TRAINERS):
+        with progress(f"Training {name}"):
+            trained = pipeline.train(name, as_of=_date(as_of))
+        report.print_figures(out, trained)
+
+
+@app.command()
+def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS) -> None:
+    """Write the predictions of the current models into the lake."""
+    from millpond import pipeline
+
+    days = _horizons(horizons)
+    with progress("Scoring"):
+        rows = pipeline.score(as_of=_date(as_of), horizons=days)
+    out.print("Scored " + ", ".join(f"{count:,} {table}" for table, count in rows.items()) + ".", highlight=False)
+
+
+@app.command()
+def decide(as_of: AsOf = None) -> None:
+    """Choose the next best action of every customer."""
+    from millpond import pipeline
+
+    with progress("Deciding") as report:
+        actions = pipeline.decide(as_of=_date(as_of), on_node=report)
+    out.print("Decided: " + ", ".join(f"{count:,} {action}" for action, count in actions.items()) + ".", highlight=False)
+
+
+@app.command()
+def run(
+    as_of: AsOf = None,
+    horizons: Horizons = DEFAULT_HORIZONS,
+    report_json: Annotated[Path | None, typer.Option(help="Also write time and memory of each step here.")] = None,
+) -> None:
+    """Build, publish, train, score and decide, in this order; ends with what was decided and how good the models are."""
+    from millpond import loop
+
+    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), out=out, progress=progress, report_json=report_json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A read-only question, such as \"select count(*) from marts.customers\".")],
+    to: Annotated[Path | None, typer.Option("--out", help="Write the answer to FILE.parquet or FILE.csv instead.")] = None,
+) -> None:
+    """Ask the lake a read-only question."""
+    from millpond import question
+
+    answer = question.ask(query, to)
+    print(answer)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there, how fresh it is, and what is missing."""
+    from millpond import health, report
+
+    checks = health.check()
+    report.print_checks(out, checks)
+    if any(not check.is_well for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,81 @@
+"""dbt, run inside this process, with its errors in one line."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from millpond import errors, settings
+
+# What macros raise as `[kind] message` (macros/raw/check_raw_contract.sql).
+KINDS = {
+    "no_raw_data": errors.NoRawData,
+    "missing_column": errors.MissingColumn,
+    "as_of_before_data": errors.AsOfBeforeData,
+    "too_many_rejected": errors.TooManyRejected,
+}
+
+# How DuckDB says that a raw file is not what its name says.
+UNREADABLE = re.compile(r"(?=.*\braw/)(Invalid Input Error|Invalid Error|IO Error|CSV Error).*", re.DOTALL)
+LOCKED = re.compile(r"database is locked", re.IGNORECASE)
+
+
+def run(command: str, *arguments: str, variables: dict[str, Any], on_node: Callable[[str], None] | None = None) -> None:
+    """Run one dbt command on this project and home.
+
+    Args:
+        command: such as `build`.
+        variables: dbt variables that override those of dbt_project.yml.
+        on_node: called with the name of each model, seed or test that has finished.
+
+    Raises:
+        UserError: what failed first, in one line; its kind says what to do.
+    """
+    from dbt.cli.main import dbtRunner
+
+    os.environ["MILLPOND_HOME"] = str(settings.home())
+    runner = dbtRunner(callbacks=[_reporter(on_node)] if on_node else [])
+    words = [command, *arguments, "--project-dir", str(settings.PROJECT), "--profiles-dir", str(settings.PROJECT)]
+    words += ["--vars", _json(variables), "--quiet", "--log-level-file", "info"]
+    words += ["--target-path", str(settings.home() / "target"), "--log-path", str(settings.home() / "logs")]
+    here = os.getcwd()
+    try:
+        result = runner.invoke(words)
+    finally:
+        os.chdir(here)
+    if not result.success:
+        raise _as_user_error(_first_message(result))
+
+
+def _json(variables: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(variables, default=str)
+
+
+def _reporter(on_node: Callable[[str], None]) -> Callable[[Any], None]:
+    def report(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            on_node(event.data.node_info.node_name)
+
+    return report
+
+
+def _first_message(result: Any) -> str:
+    """The first failure that a run reports, hooks before models."""
+    if result.exception is not None:
+        return str(result.exception)
+    failed = [one for one in result.result.results if one.status in ("error", "fail", "runtime error")]
+    return f"{failed[0].node.name}: {failed[0].message}" if failed else "dbt failed without a message"
+
+
+def _as_user_error(message: str) -> errors.UserError:
+    kind = re.search(r"\[(\w+)\] (.*)", message)
+    if kind and kind[1] in KINDS:
+        return KINDS[kind[1]](kind[2].strip())
+    line = " ".join(message.split())
+    if UNREADABLE.search(line):
+        return errors.UnreadableFile(f"a raw file cannot be read: {line}: land it again, or remove it")
+    if LOCKED.search(line):
+        return errors.LakeLocked(f"the lake in {settings.home()} is locked by another process: wait until it ends")
+    return errors.BuildFailed(f"{line} (more in {settings.home() / 'logs' / 'dbt.log'})")

@@ -1,0 +1,79 @@
+"""The whole loop in one process, with the time and memory of each step."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+from rich.console import Console
+
+from millpond import pipeline, report
+from millpond.learning import TRAINERS, has_messages
+
+Progress = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step took. Memory is the highest resident set of this process and its children, sampled."""
+
+    name: str
+    seconds: float
+    peak_mib: float
+
+
+def run(
+    *, as_of: date | None, horizons: Sequence[int], out: Console, progress: Progress, report_json: Path | None = None
+) -> None:
+    """Build, publish, train, score and decide; then print what was decided."""
+    steps: list[Step] = []
+    with _measured("build", steps), progress("Building") as done:
+        built = pipeline.build(as_of=as_of, on_node=done)
+    with _measured("publish", steps), progress("Publishing") as done:
+        pipeline.publish(on_view=done)
+    trained = []
+    for name in TRAINERS:
+        if name == "response_propensity" and not has_messages(built):
+            out.print("No message with a closed outcome: no response model, so no action has a prediction.")
+            continue
+        with _measured(f"train {name}", steps), progress(f"Training {name}"):
+            trained.append(pipeline.train(name))
+    with _measured("score", steps), progress("Scoring"):
+        pipeline.score(horizons=horizons)
+    with _measured("decide", steps), progress("Deciding") as done:
+        pipeline.decide(on_node=done)
+    report.print_run(out, built=built, trained=trained, steps=steps)
+    if report_json:
+        report_json.write_text(json.dumps([asdict(step) for step in steps], indent=2) + "\n")
+
+
+@contextmanager
+def _measured(name: str, steps: list[Step]) -> Iterator[None]:
+    stop = threading.Event()
+    peak = [0]
+    sampler = threading.Thread(target=_sample, args=(stop, peak), daemon=True)
+    begin = perf_counter()
+    sampler.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        sampler.join()
+    steps.append(Step(name, round(perf_counter() - begin, 2), round(peak[0] / 2**20, 1)))
+
+
+def _sample(stop: threading.Event, peak: list[int]) -> None:
+    process = psutil.Process()
+    while True:
+        try:
+            family = [process, *process.children(recursive=True)]
+            peak[0] = max(peak[0], sum(one.memory_info().rss for one in family))
+        except psutil.NoSuchProcess:
+            pass
+        if stop.wait(0.05):
+            return

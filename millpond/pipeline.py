@@ -1,0 +1,177 @@
+"""The steps that change a home: build, publish, train, score, decide. Each is one function, and safe to kill and run again."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from millpond import dbt, features, lake, settings
+from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
+from millpond.learning import HORIZONS, TRAINERS, Trained
+from training import dataset, model_store, repurchase_timing, response_propensity
+from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training.errors import TrainingError
+
+
+def nothing(name: str) -> None:
+    """A progress report that nobody reads."""
+
+
+def build(*, as_of: date | None, full_refresh: bool = False, on_node: Callable[[str], None] = nothing) -> date:
+    """Raw files to lake, features and labels.
+
+    Returns:
+        The as-of date of the build.
+
+    Raises:
+        UserError: raw data that cannot be read, a locked lake, or a model or test that failed.
+    """
+    arguments = ["--exclude", "decisions", *(["--full-refresh"] if full_refresh else [])]
+    with lake.writing():
+        dbt.run("build", *arguments, variables=_variables(as_of), on_node=on_node)
+    return built_as_of()
+
+
+def _variables(as_of: date | None) -> dict[str, str]:
+    return {"as_of_date": as_of.isoformat()} if as_of else {}
+
+
+def built_as_of(as_of: date | None = None) -> date:
+    """The as-of date that the lake was built for.
+
+    Raises:
+        NotBuilt: it was not built, or for another date than the one asked for.
+    """
+    with lake.connect() as connection:
+        if not lake.has_table(connection, "intermediate", "int_as_of_date"):
+            raise NotBuilt(f"the lake in {settings.home()} was not built: run `millpond build` first")
+        built: date = connection.execute("select as_of_date from intermediate.int_as_of_date").fetchall()[0][0]
+    if as_of not in (None, built):
+        raise NotBuilt(f"the lake was built as of {built}, not {as_of}: run `millpond build --as-of {as_of}` first")
+    return built
+
+
+def publish(*, on_view: Callable[[str], None] = nothing) -> dict[str, int]:
+    """Register the features and write the newest ones online.
+
+    Returns:
+        Keys published per view.
+    """
+    as_of = built_as_of()
+    with lake.writing():
+        feature_store = features.store()
+        features.apply(feature_store)
+        return features.publish(feature_store, as_of=as_of, on_view=on_view)
+
+
+def train(name: str, *, as_of: date | None = None) -> Trained:
+    """Judge a model out of time, then train it on everything known at the as-of date and make it current.
+
+    Raises:
+        NotBuilt: no features as of that date.
+        CannotTrain: the data hold too little to learn from.
+    """
+    cut = as_of or built_as_of()
+    with lake.writing(), lake.connect() as connection:
+        if cut not in dataset.observation_dates(connection):
+            raise NotBuilt(f"no features as of {cut}: run `millpond build --as-of {cut}` first")
+        try:
+            return TRAINERS[name](features.store(), connection, cut)
+        except TrainingError as error:
+            raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
+
+
+def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> dict[str, int]:
+    """Write the predictions of the current models into the lake; those of the same date are replaced.
+
+    A home without messages has no response model: its customers get no response prediction.
+
+    Returns:
+        Rows written per table of predictions.
+
+    Raises:
+        ModelNotTrained: there is no timing model, or messages but no response model.
+    """
+    date_of_scores = built_as_of(as_of)
+    with lake.writing():
+        feature_store = features.store()
+        with lake.connect() as connection:
+            predictions = {
+                "repurchase_timing": _timing_scores(feature_store, connection, date_of_scores, horizons),
+                **_response_scores(feature_store, connection, date_of_scores),
+            }
+        with lake.connect(read_only=False) as connection:
+            connection.begin()
+            for table, rows in predictions.items():
+                _replace_predictions(connection, table, rows, date_of_scores)
+            connection.commit()
+    return {table: len(rows) for table, rows in predictions.items()}
+
+
+def _timing_scores(
+    feature_store: features.FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
+) -> pd.DataFrame:
+    folder = model_store.current(settings.models_folder(), REPURCHASE_TIMING)
+    if folder is None:
+        raise ModelNotTrained("no repurchase_timing model: run `millpond train` first")
+    customers = dataset.buyers(connection, [as_of])
+    inputs = dataset.service_features(feature_store, REPURCHASE_TIMING, customers)
+    scores = repurchase_timing.load(folder).predict(inputs, horizons)
+    keys = pd.DataFrame(
+        {"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": folder.name}
+    )
+    return pd.concat([keys, scores], axis=1)
+
+
+def _response_scores(
+    feature_store: features.FeatureStore, connection: DuckDBPyConnection, as_of: date
+) -> dict[str, pd.DataFrame]:
+    folder = model_store.current(settings.models_folder(), RESPONSE_PROPENSITY)
+    if folder is None:
+        if dataset.messages(connection, sent_from=None, cut=as_of).empty:
+            return {}
+        raise ModelNotTrained("no response_propensity model: run `millpond train` first")
+    model = response_propensity.load(folder)
+    catalogue = dataset.catalogue_offers(connection, as_of=as_of)
+    planned = dataset.planned_offers(connection, as_of=as_of)
+    scored = {
+        "response_propensity": catalogue.assign(observation_date=as_of, control_propensity=None, uplift=None),
+        "message_response": planned,
+    }
+    for offers in scored.values():
+        offers["model_version"] = folder.name
+        offers["response_propensity"] = (
+            model.predict(dataset.response_inputs(feature_store, offers)) if len(offers) else None
+        )
+    return scored
+
+
+def _replace_predictions(connection: DuckDBPyConnection, table: str, rows: pd.DataFrame, as_of: date) -> None:
+    """Rows of this date make way for the new ones; a horizon never seen before becomes a column."""
+    when = "sent_at" if table == "message_response" else "observation_date"
+    known = [row[0] for row in connection.execute(f"describe predictions.{table}").fetchall()]
+    for column in rows.columns:
+        if column not in known and column.startswith(("p_repurchase_", "expected_purchases_")):
+            connection.execute(f"alter table predictions.{table} add column {column} double")
+            known.append(column)
+    columns = ", ".join(column for column in known if column in rows.columns)
+    connection.register("scored", rows)
+    connection.execute(f"delete from predictions.{table} where {when} >= $as_of", {"as_of": as_of})
+    connection.execute(f"insert into predictions.{table} ({columns}) select {columns} from scored")
+
+
+def decide(*, as_of: date | None = None, on_node: Callable[[str], None] = nothing) -> dict[str, int]:
+    """Choose the next best action of every customer from the newest features and predictions.
+
+    Returns:
+        Customers per action chosen, most frequent first.
+    """
+    built_as_of(as_of)
+    with lake.writing():
+        dbt.run("build", "--select", "decisions", variables=_variables(as_of), on_node=on_node)
+    with lake.connect() as connection:
+        rows = connection.execute(
+            "select action_id, count(*) from decisions.next_best_actions where rank = 1 group by 1 order by 2 desc, 1"
+        ).fetchall()
+    return dict(rows)

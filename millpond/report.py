@@ -1,0 +1,101 @@
+"""What commands print: figures of models, decisions, steps and checks as tables."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from millpond import lake, settings
+from millpond.health import Check
+from millpond.learning import Trained
+
+if TYPE_CHECKING:
+    from millpond.loop import Step
+
+SHOWN_CUSTOMERS = 8
+
+
+def print_figures(out: Console, trained: Trained) -> None:
+    """Out-of-time figures of a model beside its baselines."""
+    figures = trained.figures
+    if not figures:
+        out.print(f"{trained.name} {trained.version}: too little history for an out-of-time test.", highlight=False)
+        return
+    names = list(next(iter(figures.scores.values())))
+    table = Table(title=f"{trained.name}: {figures.test}", title_justify="left")
+    table.add_column("")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for who, scores in figures.scores.items():
+        table.add_row(who.replace("_", " "), *(_number(scores.get(name)) for name in names))
+    out.print(table)
+    for baseline, gain in figures.gains.items():
+        out.print(
+            f"Log loss {gain.estimate:.1%} below {baseline.replace('_', ' ')} "
+            f"(95 % interval {gain.low:.1%} to {gain.high:.1%}).",
+            highlight=False,
+        )
+    out.print()
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def print_run(out: Console, *, built: date, trained: Sequence[Trained], steps: "Sequence[Step]") -> None:
+    """The end of a run: decisions, figures, where things lie, what they took."""
+    _print_decisions(out, built)
+    for one in trained:
+        print_figures(out, one)
+    for one in trained:
+        out.print(f"{one.name}: {one.folder}", highlight=False, soft_wrap=True)
+    out.print(f"lake: {settings.catalog()}   online features: {settings.home() / 'online'}", highlight=False, soft_wrap=True)
+    table = Table(title="Time and memory", title_justify="left")
+    for name in ("step", "seconds", "peak MiB"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    for step in steps:
+        table.add_row(step.name, f"{step.seconds:.1f}", f"{step.peak_mib:,.0f}")
+    total = sum(step.seconds for step in steps)
+    table.add_row("all", f"{total:.1f}", f"{max(step.peak_mib for step in steps):,.0f}", style="bold")
+    out.print(table)
+
+
+def _print_decisions(out: Console, built: date) -> None:
+    with lake.connect() as connection:
+        counts = connection.execute(
+            "select action_id, count(*), sum(net_value) from decisions.next_best_actions where rank = 1 group by 1 order by 2 desc, 1"
+        ).fetchall()
+        # The best of each action chosen, then the best of all: a few customers that show what decides.
+        rows = connection.execute(
+            """
+            select keys.source_system || '/' || keys.customer_key as customer, actions.action_id, actions.reason
+            from decisions.next_best_actions as actions
+            inner join marts.customer_keys as keys using (customer_id)
+            where actions.rank = 1
+            qualify row_number() over (partition by actions.action_id order by actions.net_value desc, keys.customer_key) <= 3
+            order by actions.net_value desc, customer
+            limit $shown
+            """,
+            {"shown": SHOWN_CUSTOMERS},
+        ).fetchall()
+    table = Table(title=f"Next best actions as of {built}: a few customers", title_justify="left")
+    for name in ("customer", "action", "reason"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+    total = sum(count for _, count, _ in counts)
+    chosen = ", ".join(f"{count:,} {action}" for action, count, _ in counts)
+    worth = sum(value or 0 for *_, value in counts)
+    out.print(f"{total:,} customers: {chosen}; expected net value {worth:,.2f}.", highlight=False)
+    out.print()
+
+
+def print_checks(out: Console, checks: Sequence[Check]) -> None:
+    """One line per check."""
+    table = Table(show_header=False, box=None)
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.is_well else "[red]mend[/]", check.what, check.finding)
+    out.print(table)

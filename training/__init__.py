@@ -1,0 +1,1 @@
+"""Training: pure functions from frames and arrays to models and figures."""

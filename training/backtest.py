@@ -1,0 +1,144 @@
+"""Out-of-time figures of both models beside their classical baselines, on the same rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from training import bg_nbd, evaluation, repurchase_timing, response_propensity
+from training.columns import numbers
+from training.dataset import TrainingSet
+from training.errors import TrainingError
+from training.evaluation import Interval
+from training.linear_hazard import LinearHazard
+from training.person_periods import BIN_EDGES
+from training.repurchase_timing import HISTORY, RepurchaseTimingModel
+from training.survival import survival_from_logits
+from training.timing_trees import FEATURES
+
+Floats = NDArray[np.float64]
+
+MODEL = "model"
+SHOWN_TIMING = ("log_loss", "brier", "auc", "calibration_slope", "predicted_over_actual", "lift_at_10_percent")
+SHOWN_RESPONSE = ("log_loss", "brier", "auc", "average_precision", "predicted_over_actual", "lift_at_10_percent")
+
+
+class Figures(NamedTuple):
+    """What a test gave.
+
+    Attributes:
+        test: what was tested, in words.
+        scores: for the model and each baseline, figure → value.
+        gains: for each baseline, the share by which the model's log loss is lower, with its 95 % interval.
+    """
+
+    test: str
+    scores: dict[str, dict[str, float]]
+    gains: dict[str, Interval]
+
+
+def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequence[int], seed: int) -> Figures:
+    """Learn before the cut, predict every customer at the cut, compare with what they did.
+
+    Args:
+        train: rows whose labels end at the cut.
+        test: one row per customer at the cut, with a follow-up of at least the longest horizon.
+
+    Raises:
+        TrainingError: too little to learn from, or a horizon in which all or none bought.
+    """
+    model = repurchase_timing.fit(train.features, train.labels, seed=seed)
+    days = numbers(test.labels, ["days_to_next_purchase"])[:, 0]
+    predictions = {MODEL: _model_probabilities(model, test.features, horizons)}
+    if model.trees:
+        predictions["linear_hazard"] = _linear_probabilities(model.trees.linear, test.features, horizons)
+        predictions["bg_nbd"] = _bg_nbd_probabilities(model.bg_nbd, test.features, horizons)
+    scores = {who: _shown(evaluation.timing_metrics(days, p)["mean"], SHOWN_TIMING) for who, p in predictions.items()}
+    losses = {who: evaluation.mean_log_losses(days, p) for who, p in predictions.items()}
+    words = f"{len(days):,} customers as of {cut}, mean over {', '.join(map(str, horizons))} days"
+    return Figures(words, scores, _gains(losses, seed=seed, customers=None))
+
+
+def _model_probabilities(
+    model: RepurchaseTimingModel, features: pd.DataFrame, horizons: Sequence[int]
+) -> dict[int, Floats]:
+    scores = model.predict(features, horizons)
+    return {horizon: scores[f"p_repurchase_{horizon}d"].to_numpy() for horizon in horizons}
+
+
+def _linear_probabilities(linear: LinearHazard, features: pd.DataFrame, horizons: Sequence[int]) -> dict[int, Floats]:
+    survival = survival_from_logits(linear.logits(numbers(features, FEATURES)), BIN_EDGES)
+    return {horizon: 1 - survival.at(horizon) for horizon in horizons}
+
+
+def _bg_nbd_probabilities(
+    parameters: bg_nbd.BgNbd, features: pd.DataFrame, horizons: Sequence[int]
+) -> dict[int, Floats]:
+    history = numbers(features, HISTORY).T
+    return {horizon: bg_nbd.probability_of_purchase(parameters, *history, horizon) for horizon in horizons}
+
+
+def response(
+    train: TrainingSet, test: TrainingSet, *, cut: date, seed: int, optional: Callable[[pd.DataFrame], list[str]]
+) -> Figures:
+    """Learn from messages with outcomes closed at the cut, predict the later ones.
+
+    Args:
+        train, test: features are the inputs of the response model; labels hold customer_id, event_timestamp (when it
+            was sent) and responded.
+        optional: names the inputs that may be absent from the test.
+
+    Raises:
+        TrainingError: too little to learn from or to test on.
+    """
+    if train.labels.empty or test.labels.empty:
+        raise TrainingError(
+            f"{len(train.labels)} messages before {cut} and {len(test.labels)} after it; expected some on both sides"
+        )
+    answered = train.labels["responded"].to_numpy(dtype=bool)
+    outcome = test.labels["responded"].to_numpy(dtype=bool)
+    model = response_propensity.fit(
+        train.features,
+        answered,
+        sent_at=train.labels["event_timestamp"],
+        seed=seed,
+        optional=optional(train.features),
+    )
+    predictions = {
+        MODEL: model.predict(test.features),
+        "earlier_responses": _from_earlier_responses(train.features, answered, test.features),
+        "action_rate": _action_rate(train.features, answered, test.features),
+    }
+    scores = {who: _shown(evaluation.probability_metrics(outcome, p), SHOWN_RESPONSE) for who, p in predictions.items()}
+    losses = {who: evaluation.log_losses(outcome, p) for who, p in predictions.items()}
+    words = f"{len(outcome):,} messages sent from {cut}, {outcome.mean():.1%} with a response"
+    return Figures(words, scores, _gains(losses, seed=seed, customers=test.labels["customer_id"].tolist()))
+
+
+def _from_earlier_responses(train: pd.DataFrame, responded: NDArray[np.bool_], test: pd.DataFrame) -> Floats:
+    """Logistic regression on the customer's own earlier responses and messages: the marketer's rule of thumb."""
+    names = ["messages_responded_ever", "messages_sent_ever"]
+    history = LogisticRegression().fit(np.log1p(np.nan_to_num(numbers(train, names))), responded)
+    return np.asarray(history.predict_proba(np.log1p(np.nan_to_num(numbers(test, names))))[:, 1])
+
+
+def _action_rate(train: pd.DataFrame, responded: NDArray[np.bool_], test: pd.DataFrame) -> Floats:
+    """Past response rate of the action; of all messages for an action never tried."""
+    rates = pd.Series(responded, index=train["action_id"].to_numpy()).groupby(level=0).mean()
+    return test["action_id"].map(rates).fillna(responded.mean()).to_numpy(dtype=np.float64)
+
+
+def _shown(metrics: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    return {name: metrics[name] for name in names}
+
+
+def _gains(losses: Mapping[str, Floats], *, seed: int, customers: Sequence[str] | None) -> dict[str, Interval]:
+    return {
+        who: evaluation.relative_gain(losses[MODEL], baseline, seed=seed, customers=customers)
+        for who, baseline in losses.items()
+        if who != MODEL
+    }

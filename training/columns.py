@@ -1,0 +1,37 @@
+"""Columns of a frame as arrays of floats."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+
+
+def numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    """Shape (n_rows, n_names); nulls of any kind become nan.
+
+    Raises:
+        TrainingError: a column is missing or not numeric; names it.
+    """
+    require(frame, names)
+    values = np.empty((len(frame), len(names)))
+    for position, name in enumerate(names):
+        try:
+            values[:, position] = frame[name].to_numpy(np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise TrainingError(
+                f"column {name} has type {frame[name].dtype}; expected numbers: cast it in the query that reads it"
+            ) from None
+    return values
+
+
+def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise a TrainingError that names the columns which `frame` lacks."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise TrainingError(
+            f"missing column {', '.join(missing)}; the model needs {len(names)} "
+            "columns: select them from the feature store or retrain the model"
+        )

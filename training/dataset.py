@@ -1,0 +1,248 @@
+"""Training sets: features through the Feast services, labels from models/labels.
+
+Nothing here computes a feature. Everything is as of one cut: no label, event or message that
+became known on or after it enters.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from feast import FeatureStore
+
+from training.attributes import expand_attributes
+from training.person_periods import HORIZON_DAYS
+
+REPURCHASE_TIMING = "repurchase_timing"
+RESPONSE_PROPENSITY = "response_propensity"
+
+DAYS_BETWEEN_ROWS = 28
+DAYS_BEFORE_CUT = 7
+
+EVENT_TIMESTAMP = "event_timestamp"
+KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
+
+
+class TrainingSet(NamedTuple):
+    """Rows of features and of labels, in the same order."""
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+
+
+def training_dates(observation_dates: Sequence[date], cut: date) -> list[date]:
+    """The cut itself, then every 28 days back from 7 days before it, on dates that were observed.
+
+    Args:
+        observation_dates: dates for which features exist, in any order.
+        cut: no label reaches it.
+
+    Returns:
+        Newest first. The cut is left out if it was not observed.
+    """
+    chosen = [cut] if cut in observation_dates else []
+    wanted = cut - timedelta(days=DAYS_BEFORE_CUT)
+    for observed in sorted(observation_dates, reverse=True):
+        if observed <= wanted:
+            chosen.append(observed)
+            wanted = observed - timedelta(days=DAYS_BETWEEN_ROWS)
+    return chosen
+
+
+def observation_dates(lake: DuckDBPyConnection) -> list[date]:
+    """Dates for which the feature views hold rows, oldest first."""
+    rows = lake.execute("select distinct observation_date from features.customer_rhythm order by 1").fetchall()
+    return [row[0] for row in rows]
+
+
+def buyers(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
+    """Observations of customers who had bought before: shape (n, 2), customer_id and event_timestamp."""
+    return lake.execute(
+        """
+        select customer_id, cast(observation_date as timestamp) as event_timestamp
+        from features.customer_rhythm
+        where list_contains($dates, observation_date) and frequency is not null
+        order by observation_date, customer_id
+        """,
+        {"dates": list(dates)},
+    ).df()
+
+
+def service_features(store: FeatureStore, service: str, entities: pd.DataFrame) -> pd.DataFrame:
+    """Features of a service as of each row's event_timestamp; row order is kept.
+
+    Returns:
+        The columns of `entities`, then every feature of the service.
+    """
+    job = store.get_historical_features(entity_df=entities, features=store.get_feature_service(service))
+    return _without_nullable_integers(job.to_arrow())
+
+
+def _without_nullable_integers(table: pa.Table) -> pd.DataFrame:
+    """As pandas; an integer column with nulls becomes float, which LightGBM reads as missing."""
+    return table.to_pandas()
+
+
+def repurchase_labels(lake: DuckDBPyConnection, entities: pd.DataFrame, cut: date) -> pd.DataFrame:
+    """What each customer bought from the observation date until the cut, as it was known at the cut.
+
+    Args:
+        entities: shape (n, 2): customer_id and event_timestamp, the observation date.
+
+    Returns:
+        Shape (n, 3), in the order of `entities`: days_to_next_purchase (0: on the date itself; null: none seen),
+        follow_up_days, purchase_days_in_window (purchase days in the first 90 days of the follow-up).
+    """
+    rows = entities.reset_index(drop=True).reset_index(names="row_number")
+    with lake.cursor() as cursor:
+        cursor.execute("use lake")
+        cursor.register("label_rows", rows)
+        return cursor.execute(
+            f"""
+            with observed as (
+                select row_number, customer_id, cast(event_timestamp as date) as observation_date from label_rows
+            ),
+
+            seen as (
+                select customer_id, observation_date, days_to_purchase
+                from labels.future_purchases
+                where
+                    observation_date in (select distinct observation_date from observed)
+                    and purchase_date < $cut
+                    and known_date < $cut
+                    and coalesce(superseded_date, date '9999-12-31') >= $cut
+            )
+
+            select
+                cast(min(days_to_purchase) as double) as days_to_next_purchase,
+                date_diff('day', observation_date, $cut) as follow_up_days,
+                count(days_to_purchase) filter (where days_to_purchase < {HORIZON_DAYS}) as purchase_days_in_window
+            from observed
+            left join seen using (customer_id, observation_date)
+            group by row_number, observation_date
+            order by row_number
+            """,
+            {"cut": cut},
+        ).df()
+
+
+def repurchase_timing(store: FeatureStore, lake: DuckDBPyConnection, *, cut: date) -> TrainingSet:
+    """Rows to learn repurchase timing from, with labels that end at the cut."""
+    dates = training_dates(observation_dates(lake), cut)
+    entities = buyers(lake, dates)
+    return TrainingSet(
+        service_features(store, REPURCHASE_TIMING, entities),
+        repurchase_labels(lake, entities, cut),
+    )
+
+
+def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date) -> pd.DataFrame:
+    """Messages that were sent, with outcomes closed before the cut and known at it.
+
+    Args:
+        sent_from: leave out messages sent before; None: take all.
+
+    Returns:
+        customer_id, channel, event_timestamp (when it was sent), action_id, attributes, responded; oldest first.
+    """
+    return lake.execute(
+        """
+        select
+            customer_id,
+            channel,
+            sent_at as event_timestamp,
+            action_id,
+            attributes,
+            coalesce(responded_at < $cut and response_known_at < $cut, false) as responded
+        from labels.message_responses
+        where
+            arm = 'treatment'
+            and sent_at >= coalesce($sent_from, date '0001-01-01')
+            and sent_at < $cut
+            and outcome_closes_at <= $cut
+        order by sent_at, source_system, message_id
+        """,
+        {"sent_from": sent_from, "cut": cut},
+    ).df()
+
+
+def response_inputs(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
+    """Inputs of the response model: features as of each offer, its action, channel and attributes.
+
+    Args:
+        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text).
+
+    Returns:
+        In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
+    """
+    features = service_features(store, RESPONSE_PROPENSITY, offers[list(KEYS)]).drop(
+        columns=["customer_id", EVENT_TIMESTAMP]
+    )
+    customer_attributes = expand_attributes(features.pop("attributes"), "customer")
+    offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer")
+    action = offers["action_id"].reset_index(drop=True)
+    return pd.concat([features, customer_attributes, offer_attributes, action], axis=1)
+
+
+def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
+    """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
+
+    An action is offered as it was last carried out: with the attributes of its newest message, overridden by those of
+    the catalogue.
+
+    Returns:
+        customer_id, channel, event_timestamp, action_id, attributes; by customer, action and channel.
+    """
+    return lake.execute(
+        """
+        with newest as (
+            select action_id, channel, max_by(attributes, (sent_at, message_id)) as attributes
+            from marts.messages
+            where direction = 'outbound' and sent_at < $as_of
+            group by action_id, channel
+        )
+
+        select
+            observed.customer_id,
+            actions.channel,
+            cast($as_of as timestamp) as event_timestamp,
+            actions.action_id,
+            cast(json_merge_patch(
+                coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
+            ) as varchar) as attributes
+        from features.customer_profile as observed
+        cross join seeds.actions as actions
+        left join newest using (action_id, channel)
+        where observed.observation_date = $as_of
+        order by observed.customer_id, actions.action_id, actions.channel
+        """,
+        {"as_of": as_of},
+    ).df()
+
+
+def planned_offers(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
+    """Messages to be sent on or after the as-of date, as offers judged with what is known at the as-of date.
+
+    Returns:
+        source_system, message_id, sent_at, then the columns of `catalogue_offers`.
+    """
+    return lake.execute(
+        """
+        select
+            source_system,
+            message_id,
+            sent_at,
+            customer_id,
+            channel,
+            cast($as_of as timestamp) as event_timestamp,
+            action_id,
+            attributes
+        from marts.messages
+        where direction = 'outbound' and arm = 'treatment' and sent_at >= $as_of
+        order by sent_at, source_system, message_id
+        """,
+        {"as_of": as_of},
+    ).df()

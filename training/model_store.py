@@ -1,0 +1,67 @@
+"""Where trained models lie: <folder>/<name>/<version>/, and `current`, which names the version in use."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+CURRENT = "current"
+
+
+def keep(folder: Path, name: str, *, as_of: date, write: Callable[[Path], None]) -> str:
+    """Store a model as a new version and make it the current one.
+
+    The version is the as-of date and a digest of the files: the same training gives the same version. A killed
+    call leaves the earlier version current.
+
+    Args:
+        folder: of all models.
+        name: of this model, such as `repurchase_timing`.
+        write: writes the model's files into the folder it is given.
+
+    Returns:
+        The version, such as `2018-01-02-1f0c9a2b`.
+    """
+    parent = folder / name
+    parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    try:
+        write(staged)
+        version = f"{as_of.isoformat()}-{_digest(staged)}"
+        if not (parent / version).exists():
+            staged.chmod(0o755)
+            os.replace(staged, parent / version)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    promote(folder, name, version)
+    return version
+
+
+def promote(folder: Path, name: str, version: str) -> None:
+    """Make a version the current one, in one step.
+
+    Raises:
+        FileNotFoundError: there is no such version.
+    """
+    if not (folder / name / version).is_dir():
+        raise FileNotFoundError(f"no version {version} of {name} in {folder}")
+    pointer = folder / name / f".{CURRENT}"
+    pointer.write_text(version + "\n")
+    os.replace(pointer, folder / name / CURRENT)
+
+
+def current(folder: Path, name: str) -> Path | None:
+    """Folder of the current version; None: never trained."""
+    pointer = folder / name / CURRENT
+    return folder / name / pointer.read_text().strip() if pointer.exists() else None
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]

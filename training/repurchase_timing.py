@@ -1,0 +1,219 @@
+"""Repurchase timing: one hazard model (when, whether) and one rate model (how often).
+
+The hazard of buying in each bin of the next 90 days starts from a linear hazard and is
+refined by a few small trees; the purchase rate is a Poisson model of small trees. The
+BG/NBD carries on beyond 90 days, and stands alone where there is too little to learn
+from. All probabilities come from one survival curve, so they can't contradict each
+other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training import bg_nbd, timing_trees
+from training.bg_nbd import BgNbd
+from training.columns import numbers
+from training.errors import TrainingError
+from training.files import read_json, write_json
+from training.linear_hazard import LinearHazard
+from training.person_periods import HORIZON_DAYS, person_periods
+from training.survival import Survival
+from training.timing_trees import FEATURES, MINIMUM_RATE_DAYS, TimingTrees
+
+__all__ = [
+    "FEATURES",
+    "HISTORY",
+    "LABELS",
+    "RepurchaseTimingModel",
+    "fit",
+    "load",
+    "save",
+]
+
+Floats = NDArray[np.float64]
+
+HISTORY: tuple[str, ...] = ("frequency", "recency_days", "tenure_days")
+LABELS = ("days_to_next_purchase", "follow_up_days", "purchase_days_in_window")
+
+MINIMUM_EVENTS = 1000
+"""With fewer rows that bought within 90 days of follow-up: the BG/NBD alone."""
+
+MODEL_FILE = "repurchase_timing.json"
+HAZARD_FILE = "hazard_trees.txt"
+RATE_FILE = "rate_trees.txt"
+
+METHOD = "linear hazard refined by trees, Poisson rate; BG/NBD beyond 90 days"
+METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from"
+
+
+@dataclass(frozen=True)
+class RepurchaseTimingModel:
+    """A fitted model.
+
+    Attributes:
+        trees: None if there was too little to learn from: the BG/NBD alone.
+        metadata: what it was trained on; `method` says in words what it is.
+    """
+
+    bg_nbd: BgNbd
+    trees: TimingTrees | None
+    metadata: dict[str, Any]
+
+    def predict(self, features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
+        """Score customers; the index is kept.
+
+        Args:
+            features: columns FEATURES and HISTORY; one row per customer with at least
+                one purchase before the observation date.
+            horizons: days after the observation date, each >= 1.
+
+        Returns:
+            For each horizon p_repurchase_{h}d, which never falls as h grows, and
+            expected_purchases_{h}d; then median_days_to_repurchase (first day with
+            survival <= 0.5; nan: beyond 90 days) and p_alive (will ever buy again;
+            never below a probability). `attrs["extrapolated"]` names the columns whose
+            horizon is beyond the learnt curve (90 days, less in a short history).
+
+        Raises:
+            TrainingError: a column is missing, a history impossible, a horizon < 1.
+        """
+        if any(horizon < 1 for horizon in horizons):
+            raise TrainingError(f"horizons {list(horizons)}: each must be >= 1 day")
+        values = numbers(features, self.metadata["features"])
+        history = numbers(features, HISTORY).T
+        survival = self._survival(values, history)
+        bought = {h: self._probability(survival, history, h) for h in horizons}
+        count = {h: self._expected_purchases(values, history, h, bought[h]) for h in horizons}
+        scores = pd.DataFrame(
+            {
+                **{f"p_repurchase_{h}d": bought[h] for h in horizons},
+                **{f"expected_purchases_{h}d": count[h] for h in horizons},
+                "median_days_to_repurchase": survival.median_days(),
+                "p_alive": self._probability(survival, history, np.inf),
+            },
+            index=features.index,
+        )
+        scores.attrs["extrapolated"] = [
+            f"{name}_{h}d"
+            for h in horizons
+            if h > self.metadata["extrapolated_beyond_days"]
+            for name in ("p_repurchase", "expected_purchases")
+        ]
+        return scores
+
+    def _survival(self, values: Floats, history: Floats) -> Survival:
+        if self.trees:
+            return self.trees.survival(values)
+        x, t_x, tenure = history
+        days = np.arange(HORIZON_DAYS + 1.0)
+        none = [1 - bg_nbd.probability_of_purchase(self.bg_nbd, x, t_x, tenure, day) for day in days]
+        # Rounding can leave a probability of none at 0, whose logarithm can't be shared out.
+        kept = np.maximum(np.stack(none, axis=1), np.finfo(np.float64).tiny)
+        return Survival(days, np.log(kept))
+
+    def _probability(self, survival: Survival, history: Floats, horizon: float) -> Floats:
+        """1 - survival to the curve's end, times the BG/NBD's survival beyond it."""
+        end = survival.days[-1]
+        none = survival.at(min(horizon, end))
+        if horizon > end:
+            x, t_x, tenure = history
+            later = (self.bg_nbd, x, t_x, tenure + end)
+            none *= 1 - (
+                bg_nbd.p_alive(*later) if np.isinf(horizon) else bg_nbd.probability_of_purchase(*later, horizon - end)
+            )
+        return 1 - none
+
+    def _expected_purchases(self, values: Floats, history: Floats, horizon: int, probability: Floats) -> Floats:
+        """Never below the probability of buying at all, from the other model."""
+        if self.trees is None:
+            x, t_x, tenure = history
+            return bg_nbd.expected_purchases(self.bg_nbd, x, t_x, tenure, horizon)
+        return np.maximum(self.trees.daily_rate(values) * horizon, probability)
+
+
+def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> RepurchaseTimingModel:
+    """Train on (customer, observation date) rows cut at one as-of date.
+
+    Args:
+        features: columns FEATURES and HISTORY as of each row's observation date.
+        labels: same rows in the same order. days_to_next_purchase: 0 is the
+            observation date itself, nan: none seen. follow_up_days: whole days from the
+            observation date to the cut. purchase_days_in_window: purchase days in the
+            first min(follow_up_days, 90) days.
+        seed: of the trees' sampling of rows and columns.
+
+    Rows with follow_up_days 0 (the cut itself) teach the BG/NBD only: it is fitted on
+    the newest observation date present.
+
+    Raises:
+        TrainingError: no rows, rows that don't match, a column is missing, a history
+            impossible, or no repeat buyer.
+    """
+    if len(features) != len(labels) or features.empty:
+        raise TrainingError(
+            f"{len(features)} feature rows, {len(labels)} label rows; expected as many "
+            "of both and more than none: check the observation dates"
+        )
+    values, history = numbers(features, FEATURES), numbers(features, HISTORY)
+    days_to_next, follow_up, purchases = numbers(labels, LABELS).T
+    # The newest observation date has each customer once, with the longest history.
+    newest = follow_up == follow_up.min()
+    baseline = bg_nbd.fit(*history[newest].T)
+    periods = person_periods(days_to_next, follow_up)
+    taught = periods.bought & (follow_up[periods.row] >= MINIMUM_RATE_DAYS)
+    events = int(taught.sum())
+    trees = None
+    if events >= MINIMUM_EVENTS:
+        trees = timing_trees.fit(values, periods, follow_up, purchases, seed=seed)
+    metadata = {
+        "method": METHOD if trees else METHOD_SMALL,
+        "features": list(FEATURES),
+        "seed": seed,
+        "rows": len(features),
+        "person_periods": len(periods.row),
+        "events": events,
+        "extrapolated_beyond_days": trees.horizon_days if trees else HORIZON_DAYS,
+    }
+    return RepurchaseTimingModel(baseline, trees, metadata)
+
+
+def save(model: RepurchaseTimingModel, folder: Path) -> None:
+    """Write JSON and, if there are trees, LightGBM text into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain: dict[str, Any] = {
+        "metadata": model.metadata,
+        "bg_nbd": model.bg_nbd._asdict(),
+    }
+    if model.trees:
+        plain["overall_rate"] = model.trees.overall_rate
+        plain["horizon_days"] = model.trees.horizon_days
+        plain["linear_hazard"] = model.trees.linear.to_json()
+        model.trees.hazard_trees.save_model(folder / HAZARD_FILE)
+        model.trees.rate_trees.save_model(folder / RATE_FILE)
+    write_json(plain, folder / MODEL_FILE)
+
+
+def load(folder: Path) -> RepurchaseTimingModel:
+    """The model that `save` wrote; its scores are equal to the last bit.
+
+    Raises:
+        TrainingError: there is no model in `folder`.
+    """
+    plain = read_json(folder / MODEL_FILE)
+    trees = None
+    if "linear_hazard" in plain:
+        trees = TimingTrees(
+            LinearHazard.from_json(plain["linear_hazard"]),
+            lgb.Booster(model_file=folder / HAZARD_FILE),
+            lgb.Booster(model_file=folder / RATE_FILE),
+            plain["overall_rate"],
+            plain["horizon_days"],
+        )
+    return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"])

@@ -1,0 +1,180 @@
+"""Response propensity: the probability of a response to a message, if it is sent.
+
+Learnt on the customer as of the sending, the action, the channel and whatever
+attributes there are; calibrated out of fold on the newest messages.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training import response_trees
+from training.calibration import IDENTITY, Line, fit_line
+from training.encoding import Encoding, learn_encoding
+from training.errors import TrainingError
+from training.files import read_json, write_json
+from training.response_trees import ResponseTrees
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+WINDOW_SHARE = 0.25
+"""The calibration window: the newest sending times with this share of the messages."""
+
+MINIMUM_RESPONSES = 20
+"""Fewer responses, or refusals, in the window: no calibration."""
+
+FOLDS = 5
+SMALLEST_SLOPE = 0.1
+"""Calibration may flatten the scores, never reverse their order."""
+
+PRIOR_WEIGHT = 4.0
+"""Calibration starts from none, as if slope and intercept had 0.5 standard error."""
+
+MODEL_FILE = "response_propensity.json"
+TREES_FILE = "response_trees.txt"
+
+
+@dataclass(frozen=True)
+class ResponsePropensityModel:
+    """A fitted model; `metadata` says from what, and on which window calibrated."""
+
+    encoding: Encoding
+    trees: ResponseTrees
+    calibration: Line
+    metadata: dict[str, Any]
+
+    def predict(self, inputs: pd.DataFrame) -> Floats:
+        """Probability of a response to each message, shape (n,).
+
+        An action, channel or other text never seen in training counts as missing, and
+        is judged by the other inputs.
+
+        Raises:
+            TrainingError: a column is missing; names it.
+        """
+        logits = self.trees.logits(self.encoding.matrix(inputs))
+        return self.calibration.probability(logits)
+
+
+def fit(
+    inputs: pd.DataFrame,
+    responded: NDArray[np.bool_],
+    *,
+    sent_at: pd.Series,
+    seed: int,
+    optional: Collection[str] = (),
+) -> ResponsePropensityModel:
+    """Train on messages whose outcome is closed.
+
+    Args:
+        inputs: numeric and text columns, known when the message was sent.
+        responded: shape (n,).
+        sent_at: shape (n,). When each message was sent; decides the newest window.
+        seed: of the trees' sampling of rows and columns.
+        optional: columns that may be absent at predict, such as expanded attributes.
+
+    Raises:
+        TrainingError: no rows, rows that don't match, or all answers are the same.
+    """
+    responded = np.asarray(responded, dtype=bool)
+    _check_rows(inputs, responded, sent_at)
+    encoding = learn_encoding(inputs, optional)
+    matrix = encoding.matrix(inputs)
+    newest = newest_window(pd.to_datetime(sent_at, utc=True).to_numpy())
+    line = IDENTITY
+    if is_calibrated := _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
+        logits = _out_of_fold_logits(matrix, responded, newest, encoding.n_codes, seed)
+        line = fit_line(
+            logits,
+            responded[newest],
+            smallest_slope=SMALLEST_SLOPE,
+            prior_weight=PRIOR_WEIGHT,
+        )
+    trees = response_trees.fit(matrix, responded, n_codes=encoding.n_codes, seed=seed)
+    metadata = {
+        "rows": len(inputs),
+        "responses": int(responded.sum()),
+        "seed": seed,
+        "is_calibrated": is_calibrated,
+        "calibration_rows": int(newest.sum()),
+        "calibration_sent_from": str(sent_at[newest].min()),
+        "calibration_sent_to": str(sent_at[newest].max()),
+    }
+    return ResponsePropensityModel(encoding, trees, line, metadata)
+
+
+def newest_window(sent: NDArray[np.datetime64]) -> Flags:
+    """The newest WINDOW_SHARE of the messages; equal times stay together."""
+    window: Flags = sent >= np.sort(sent)[int(len(sent) * (1 - WINDOW_SHARE))]
+    return window
+
+
+def _out_of_fold_logits(matrix: Floats, responded: Flags, newest: Flags, n_codes: list[int], seed: int) -> Floats:
+    """Log odds of the newest rows by models that saw all other rows, in order.
+
+    Folds of the newest rows, rather than a model of the older rows only: the model in
+    use knows the newest level, and would be shifted to it twice.
+    """
+    rows = np.flatnonzero(newest)
+    fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
+    logits = np.empty(len(rows))
+    for held_out in range(FOLDS):
+        unseen = rows[fold == held_out]
+        seen = np.setdiff1d(np.arange(len(matrix)), unseen)
+        trees = response_trees.fit(matrix[seen], responded[seen], n_codes=n_codes, seed=seed)
+        logits[fold == held_out] = trees.logits(matrix[unseen])
+    return logits
+
+
+def _check_rows(inputs: pd.DataFrame, responded: Flags, sent_at: pd.Series) -> None:
+    if not len(inputs) == len(responded) == len(sent_at):
+        raise TrainingError(
+            f"{len(inputs)} inputs, {len(responded)} outcomes, {len(sent_at)} times; "
+            "expected as many of each: join them before training"
+        )
+    if _rarer_outcome(responded) == 0:
+        raise TrainingError(
+            f"{len(responded)} messages, {int(responded.sum())} with a response; "
+            "expected some with and some without: wait for more closed outcomes"
+        )
+
+
+def _rarer_outcome(responded: Flags) -> int:
+    """The smaller of the numbers of responses and of refusals."""
+    return int(min(responded.sum(), (~responded).sum()))
+
+
+def save(model: ResponsePropensityModel, folder: Path) -> None:
+    """Write JSON and LightGBM text into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.trees.booster.save_model(folder / TREES_FILE)
+    plain = {
+        "metadata": model.metadata,
+        "columns": [[name, known] for name, known in model.encoding.categories.items()],
+        "optional": sorted(model.encoding.optional),
+        "trees": model.trees.to_json(),
+        "calibration": model.calibration._asdict(),
+    }
+    write_json(plain, folder / MODEL_FILE)
+
+
+def load(folder: Path) -> ResponsePropensityModel:
+    """The model that `save` wrote; its scores are equal to the last bit.
+
+    Raises:
+        TrainingError: there is no model in `folder`.
+    """
+    plain = read_json(folder / MODEL_FILE)
+    return ResponsePropensityModel(
+        Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
+        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=folder / TREES_FILE)),
+        Line(**plain["calibration"]),
+        plain["metadata"],
+    )
