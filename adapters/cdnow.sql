@@ -6,7 +6,7 @@ with fields as (
 
     select regexp_split_to_array(trim(line), '\s+') as field
 
-    from read_csv('$source', columns = {'line': 'varchar'}, delim = '\x01', header = false, quote = '')
+    from read_csv('$source', columns = {'line': 'varchar'}, delim = '\x01', header = false, skip = 1, quote = '')
 
 )
 
@@ -14,7 +14,8 @@ select
     field[1] as customer_key,
     strptime(field[2], '%Y%m%d') as invoiced_at,
     cast(field[3] as double) as quantity,
-    cast(field[4] as decimal(18, 4)) as net_amount,
+    -- Every row of the file is a purchase; 0.00 is one whose amount it does not know, such as a promotion.
+    nullif(cast(field[4] as decimal(18, 4)), 0) as net_amount,
     -- The file knows no invoice number: the n-th purchase of a customer on a day is one.
     field[1] || '-' || field[2] || '-' || row_number() over (partition by field[1], field[2]) as invoice_id
 

@@ -65,8 +65,7 @@ class EntityRows:
         for key in join_keys:
             if key not in self.schema.names:
                 raise LakeError(
-                    f"entity_df has no column {key!r}, a join key of {view}; "
-                    f"it has {', '.join(self.schema.names)}"
+                    f"entity_df has no column {key!r}, a join key of {view}; it has {', '.join(self.schema.names)}"
                 )
 
     def load(self, connection: DuckDBPyConnection, *, key_types: dict[str, str]) -> None:
@@ -90,9 +89,7 @@ class EntityRows:
                 raise LakeError(f"Join key {key!r} is {own} in entity_df and {kind} in the lake")
         self._register(connection)
         with explained("take the entity rows"):
-            connection.execute(
-                entity_rows(rows=self._relation(empty), timestamp=self.timestamp, casts=casts)
-            )
+            connection.execute(entity_rows(rows=self._relation(empty), timestamp=self.timestamp, casts=casts))
 
     def bounds(self, lake: Lake) -> tuple[datetime | None, datetime | None]:
         """The oldest and the newest timestamp, in UTC; None where there are no rows."""
@@ -124,10 +121,7 @@ def _as_table(entity_df: object) -> pa.Table:
     if isinstance(entity_df, pa.Table):
         return entity_df
     if not isinstance(entity_df, pd.DataFrame):
-        raise LakeError(
-            f"entity_df is a {type(entity_df).__name__}; "
-            "expected a data frame, an Arrow table or SQL"
-        )
+        raise LakeError(f"entity_df is a {type(entity_df).__name__}; expected a data frame, an Arrow table or SQL")
     try:
         return pa.Table.from_pandas(entity_df, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:

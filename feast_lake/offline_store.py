@@ -38,9 +38,7 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):
         lake_snapshot: read this snapshot rather than the newest; the lake is then read-only.
     """
 
-    type: Literal["feast_lake.offline_store.LakeOfflineStore"] = (
-        "feast_lake.offline_store.LakeOfflineStore"
-    )
+    type: Literal["feast_lake.offline_store.LakeOfflineStore"] = "feast_lake.offline_store.LakeOfflineStore"
     catalog: StrictStr
     data_path: StrictStr | None = None
     lake_snapshot: StrictInt | None = None
@@ -188,9 +186,7 @@ class LakeOfflineStore(OfflineStore):
         """
         destination = logging_config.destination
         if not isinstance(destination, LakeLoggingDestination):
-            raise LakeError(
-                f"{type(destination).__name__} is not in the lake; use LakeLoggingDestination"
-            )
+            raise LakeError(f"{type(destination).__name__} is not in the lake; use LakeLoggingDestination")
         append(Lake.of(config), table=destination.table, rows=data, create=True)
 
 

@@ -24,9 +24,7 @@ class WalSqliteOnlineStoreConfig(FeastConfigBaseModel, VectorStoreConfig):
         enable_openai_compatible_store: as in Feast's own SQLite store.
     """
 
-    type: Literal["feast_lake.online_store.WalSqliteOnlineStore"] = (
-        "feast_lake.online_store.WalSqliteOnlineStore"
-    )
+    type: Literal["feast_lake.online_store.WalSqliteOnlineStore"] = "feast_lake.online_store.WalSqliteOnlineStore"
     path: StrictStr
     busy_timeout_ms: StrictInt = 30_000
     text_search_enabled: StrictBool = False

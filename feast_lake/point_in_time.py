@@ -51,11 +51,7 @@ def historical(views: Sequence[ViewRead]) -> str:
     the newest created; of equal rows one is taken. No such row: the features are null.
     """
     steps = [step for number, view in enumerate(views) for step in _steps(number, view)]
-    features = [
-        f"features_{number}.{identifier(name)}"
-        for number, view in enumerate(views)
-        for name in view.features
-    ]
+    features = [f"features_{number}.{identifier(name)}" for number, view in enumerate(views) for name in view.features]
     joins = [f"left join features_{number} using ({ROW})\n" for number in range(len(views))]
     columns = ",\n    ".join([f"entity_rows.* exclude ({ROW}, {AT})", *features])
     preparation = "with\n" + ",\n".join(steps) + "\n" if steps else ""
@@ -77,9 +73,7 @@ def entity_rows(*, rows: str, timestamp: str, casts: dict[str, str]) -> str:
         casts: column → type, for columns whose own type says nothing (all null, no rows).
     """
     in_utc = f"cast({identifier(timestamp)} as timestamptz)"
-    replaced = [
-        f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in casts.items()
-    ]
+    replaced = [f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in casts.items()]
     return (
         f"create temp table {ENTITY_ROWS.removeprefix('temp.')} as\n"
         f"select\n    row_number() over () as {ROW},\n"
@@ -109,10 +103,7 @@ def latest_rows(view: ViewRead, *, start: datetime, end: datetime) -> str:
         f", {identifier(view.created)} desc nulls last" if view.created else ""
     )
     partition = f"partition by {keys} " if keys else ""
-    return (
-        f"{all_rows(view, start=start, end=end)}\n"
-        f"qualify row_number() over ({partition}order by {newest}) = 1"
-    )
+    return f"{all_rows(view, start=start, end=end)}\nqualify row_number() over ({partition}order by {newest}) = 1"
 
 
 def all_rows(view: ViewRead, *, start: datetime | None, end: datetime | None) -> str:
@@ -122,14 +113,8 @@ def all_rows(view: ViewRead, *, start: datetime | None, end: datetime | None) ->
     """
     timestamps = [name for name in (view.timestamp, view.created) if name]
     in_utc = [_in_utc(name, name=name) for name in timestamps]
-    values = [
-        name for name in dict.fromkeys([*view.keys, *view.features]) if name not in timestamps
-    ]
-    columns = (
-        [*map(identifier, values), *in_utc]
-        if view.features
-        else [f"* replace ({', '.join(in_utc)})"]
-    )
+    values = [name for name in dict.fromkeys([*view.keys, *view.features]) if name not in timestamps]
+    columns = [*map(identifier, values), *in_utc] if view.features else [f"* replace ({', '.join(in_utc)})"]
     return (
         f"select {', '.join(columns)}\nfrom {view.relation} as source\n"
         f"where {_between(view.timestamp, start=start, end=end)}"
@@ -213,9 +198,7 @@ def _source(view: ViewRead, *, features: bool = False) -> str:
     if view.created:
         columns.append(f"cast({identifier(view.created)} as timestamp) as {CREATED}")
     if features:
-        columns += [
-            f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()
-        ]
+        columns += [f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()]
     return f"(select {', '.join(columns)} from {view.relation} as source)"
 
 
@@ -225,9 +208,7 @@ def _in_utc(column: str, *, name: str) -> str:
 
 def _between(timestamp: str, *, start: datetime | None, end: datetime | None) -> str:
     at = f"cast({identifier(timestamp)} as timestamp)"
-    bounds = [
-        f"{at} {sign} {_moment(bound)}" for sign, bound in ((">=", start), ("<=", end)) if bound
-    ]
+    bounds = [f"{at} {sign} {_moment(bound)}" for sign, bound in ((">=", start), ("<=", end)) if bound]
     return " and ".join(bounds) or "true"
 
 

@@ -61,9 +61,7 @@ class LakeRetrievalJob(RetrievalJob):
             LakeError: the storage is not a lake's table, or another writer has the lake.
         """
         if not isinstance(storage, SavedDatasetLakeStorage):
-            raise LakeError(
-                f"{type(storage).__name__} is not in the lake; use SavedDatasetLakeStorage"
-            )
+            raise LakeError(f"{type(storage).__name__} is not in the lake; use SavedDatasetLakeStorage")
         save(self._lake, table=storage.table, rows=self.to_arrow(), overwrite=allow_overwrite)
 
     @property
@@ -108,12 +106,8 @@ class HistoricalJob(LakeRetrievalJob):
         for view in self._views:
             if view.keys:
                 columns = ", ".join(f"{identifier(column)}" for column in view.keys.values())
-                described = connection.execute(
-                    f"describe select {columns} from {view.relation} as source"
-                )
-                key_types |= dict(
-                    zip(view.keys, (str(row[1]) for row in described.fetchall()), strict=True)
-                )
+                described = connection.execute(f"describe select {columns} from {view.relation} as source")
+                key_types |= dict(zip(view.keys, (str(row[1]) for row in described.fetchall()), strict=True))
         self._rows.load(connection, key_types=key_types)
 
     @property

@@ -118,13 +118,9 @@ class LakeSource(DataSource):
         for field in (self.timestamp_field, self.created_timestamp_column):
             column = to_column.get(field, field)
             if column and column not in columns:
-                raise LakeError(
-                    f"{self.name} has no column {column!r}; it has {', '.join(columns)}"
-                )
+                raise LakeError(f"{self.name} has no column {column!r}; it has {', '.join(columns)}")
             if column and columns[column].split("_")[0].split(" ")[0] not in ("DATE", "TIMESTAMP"):
-                raise LakeError(
-                    f"{column!r} of {self.name} is {columns[column]}; expected DATE or TIMESTAMP"
-                )
+                raise LakeError(f"{column!r} of {self.name} is {columns[column]}; expected DATE or TIMESTAMP")
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Names and DuckDB types of the columns, in the order of the table."""
@@ -193,9 +189,7 @@ class LakeLoggingDestination(LoggingDestination):
 
     def to_proto(self) -> LoggingConfigProto:
         """The destination as a registry holds it."""
-        custom = LoggingConfigProto.CustomDestination(
-            kind=self._proto_kind, config={"table": self.table}
-        )
+        custom = LoggingConfigProto.CustomDestination(kind=self._proto_kind, config={"table": self.table})
         return LoggingConfigProto(custom_destination=custom)
 
     def to_data_source(self) -> LakeSource:

@@ -49,18 +49,14 @@ def view_reads(
     }
 
 
-def _read(
-    view: FeatureView, features: Sequence[str], *, full_names: bool, known_by_row: bool
-) -> ViewRead:
+def _read(view: FeatureView, features: Sequence[str], *, full_names: bool, known_by_row: bool) -> ViewRead:
     source = view.batch_source
     if not isinstance(source, LakeSource):
         raise LakeError(f"{view.name} reads a {type(source).__name__}; expected a LakeSource")
     known = {field.name for field in (*view.features, *view.projection.features)}
     for feature in features:
         if feature not in known:
-            raise LakeError(
-                f"{view.name} has no feature {feature!r}; it has {', '.join(sorted(known))}"
-            )
+            raise LakeError(f"{view.name} has no feature {feature!r}; it has {', '.join(sorted(known))}")
     to_column = {feature: column for column, feature in source.field_mapping.items()}
     prefix = f"{view.projection.name_alias or view.name}__" if full_names else ""
     created = source.created_timestamp_column

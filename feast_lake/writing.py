@@ -41,9 +41,7 @@ def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = Fals
     """
     with _writer(lake, table, rows) as connection:
         if create:
-            connection.execute(
-                f"create table if not exists {qualified(table)} as from {_ROWS} limit 0"
-            )
+            connection.execute(f"create table if not exists {qualified(table)} as from {_ROWS} limit 0")
         connection.execute(f"insert into {qualified(table)} by name from {_ROWS}")
 
 
@@ -58,9 +56,7 @@ def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyC
             connection.execute(f"create temp view {_ROWS} as from {parquet}")
         connection.begin()
         if "." in table:
-            connection.execute(
-                f"create schema if not exists {LAKE}.{identifier(table.split('.')[0])}"
-            )
+            connection.execute(f"create schema if not exists {LAKE}.{identifier(table.split('.')[0])}")
         yield connection
         connection.commit()
 
@@ -68,8 +64,7 @@ def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyC
 def _exists(connection: DuckDBPyConnection, table: str) -> bool:
     schema, _, name = ("." + table).rpartition(".")
     found = connection.execute(
-        "select 1 from duckdb_tables()"
-        " where database_name = ? and schema_name = ? and table_name = ?",
+        "select 1 from duckdb_tables() where database_name = ? and schema_name = ? and table_name = ?",
         [LAKE, schema.removeprefix(".") or "main", name],
     )
     return found.fetchone() is not None

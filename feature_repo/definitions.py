@@ -1,4 +1,4 @@
-"""Feast's objects, built from the dbt manifest: a feature is declared once, in models/features/_features__models.yml."""
+"""Feast's objects, built from the dbt manifest: a feature is declared once, in models/features."""
 
 import json
 import os

@@ -1,6 +1,8 @@
 """The command line: each command parses, calls one function and prints its result."""
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -25,7 +27,9 @@ err = Console(stderr=True)
 
 AsOf = Annotated[
     datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Moment of prediction, 00:00 UTC; default: day after the newest event."),
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="Moment of prediction, 00:00 UTC; default: day after the newest event."
+    ),
 ]
 Horizons = Annotated[str, typer.Option(help="Days ahead to predict, separated by commas.")]
 DEFAULT_HORIZONS = "7,14,30,60,90"
@@ -33,6 +37,9 @@ DEFAULT_HORIZONS = "7,14,30,60,90"
 
 def main() -> None:
     """Run a command; a user's mistake is one line on stderr and an exit code of its own."""
+    # Feast's SQLite store writes timestamps in local time.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     try:
         app()
     except UserError as error:
@@ -45,9 +52,9 @@ def main() -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """A line on stderr that names what has just been done."""
+    """A line on a terminal's stderr that names what has just been done."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(title)
         count = 0
 
@@ -66,14 +73,18 @@ def _date(moment: datetime | None) -> date | None:
 def _horizons(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and int(part) >= 1 for part in parts):
-        raise typer.BadParameter(f"{text!r}: expected whole days of at least 1, such as 7,14,30", param_hint="--horizons")
+        raise typer.BadParameter(
+            f"{text!r}: expected whole days of at least 1, such as 7,14,30", param_hint="--horizons"
+        )
     return sorted({int(part) for part in parts})
 
 
 @app.command()
 def land(
     adapter: Annotated[str, typer.Argument(help="Known data set: a file adapters/<name>.sql.")],
-    source: Annotated[Path | None, typer.Argument(help="Where its data lie; default: the package that ships them.")] = None,
+    source: Annotated[
+        Path | None, typer.Argument(help="Where its data lie; default: the package that ships them.")
+    ] = None,
 ) -> None:
     """Write the raw files of a known data set into <home>/raw."""
     from millpond import landing
@@ -88,7 +99,9 @@ def land(
 @app.command()
 def build(
     as_of: AsOf = None,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Compute the whole feature history again.")] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Compute the whole feature history again.")
+    ] = False,
 ) -> None:
     """Raw files to lake, features and labels (dbt)."""
     from millpond import pipeline
@@ -105,12 +118,16 @@ def publish() -> None:
 
     with progress("Publishing") as report:
         views = pipeline.publish(on_view=report)
-    out.print("Published " + ", ".join(f"{name} ({count:,} keys)" for name, count in views.items()) + ".", highlight=False)
+    out.print(
+        "Published " + ", ".join(f"{name} ({count:,} keys)" for name, count in views.items()) + ".", highlight=False
+    )
 
 
 @app.command()
 def train(
-    model: Annotated[str | None, typer.Argument(help="repurchase_timing or response_propensity; default: both.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="repurchase_timing or response_propensity; default: both.")
+    ] = None,
     as_of: AsOf = None,
 ) -> None:
     """Learn from labels complete before the as-of date; judge out of time first."""
@@ -142,7 +159,9 @@ def decide(as_of: AsOf = None) -> None:
 
     with progress("Deciding") as report:
         actions = pipeline.decide(as_of=_date(as_of), on_node=report)
-    out.print("Decided: " + ", ".join(f"{count:,} {action}" for action, count in actions.items()) + ".", highlight=False)
+    out.print(
+        "Decided: " + ", ".join(f"{count:,} {action}" for action, count in actions.items()) + ".", highlight=False
+    )
 
 
 @app.command()
@@ -151,7 +170,7 @@ def run(
     horizons: Horizons = DEFAULT_HORIZONS,
     report_json: Annotated[Path | None, typer.Option(help="Also write time and memory of each step here.")] = None,
 ) -> None:
-    """Build, publish, train, score and decide, in this order; ends with what was decided and how good the models are."""
+    """Build, publish, train, score and decide; end with what was decided and how good the models are."""
     from millpond import loop
 
     loop.run(as_of=_date(as_of), horizons=_horizons(horizons), out=out, progress=progress, report_json=report_json)
@@ -159,8 +178,10 @@ def run(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="A read-only question, such as \"select count(*) from marts.customers\".")],
-    to: Annotated[Path | None, typer.Option("--out", help="Write the answer to FILE.parquet or FILE.csv instead.")] = None,
+    query: Annotated[str, typer.Argument(help='A read-only question, such as "select count(*) from marts.customers".')],
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write the answer to FILE.parquet or FILE.csv instead.")
+    ] = None,
 ) -> None:
     """Ask the lake a read-only question."""
     from millpond import question

@@ -1,5 +1,8 @@
 """dbt, run inside this process, with its errors in one line."""
 
+import contextlib
+import io
+import json
 import os
 import re
 from collections.abc import Callable
@@ -20,37 +23,38 @@ UNREADABLE = re.compile(r"(?=.*\braw/)(Invalid Input Error|Invalid Error|IO Erro
 LOCKED = re.compile(r"database is locked", re.IGNORECASE)
 
 
-def run(command: str, *arguments: str, variables: dict[str, Any], on_node: Callable[[str], None] | None = None) -> None:
-    """Run one dbt command on this project and home.
+def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], None]) -> None:
+    """Run `dbt build` on this project and home: seeds, models and tests of data.
+
+    Unit tests are left to `make test`: they test the models, not the data.
 
     Args:
-        command: such as `build`.
+        arguments: such as `--select` and what to select.
         variables: dbt variables that override those of dbt_project.yml.
         on_node: called with the name of each model, seed or test that has finished.
 
     Raises:
         UserError: what failed first, in one line; its kind says what to do.
     """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     os.environ["MILLPOND_HOME"] = str(settings.home())
-    runner = dbtRunner(callbacks=[_reporter(on_node)] if on_node else [])
-    words = [command, *arguments, "--project-dir", str(settings.PROJECT), "--profiles-dir", str(settings.PROJECT)]
-    words += ["--vars", _json(variables), "--quiet", "--log-level-file", "info"]
-    words += ["--target-path", str(settings.home() / "target"), "--log-path", str(settings.home() / "logs")]
+    project, home = str(settings.PROJECT), settings.home()
+    words = ["build", *arguments, "--exclude-resource-type", "unit_test", "--quiet"]
+    words += ["--project-dir", project, "--profiles-dir", project, "--vars", json.dumps(variables)]
+    words += ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
     here = os.getcwd()
     try:
-        result = runner.invoke(words)
+        # What dbt prints is in its log; an error comes as one line.
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = dbtRunner(callbacks=[_reporter(on_node)]).invoke(words)
     finally:
         os.chdir(here)
+        # dbt would keep the lake open, and its memory, until the process ends.
+        DuckDBConnectionManager.close_all_connections()
     if not result.success:
         raise _as_user_error(_first_message(result))
-
-
-def _json(variables: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(variables, default=str)
 
 
 def _reporter(on_node: Callable[[str], None]) -> Callable[[Any], None]:

@@ -71,3 +71,9 @@ class CannotTrain(UserError):
     """The data hold too little to learn from."""
 
     exit_code = 23
+
+
+class NotTheData(UserError):
+    """The source of a landing does not hold what its adapter reads."""
+
+    exit_code = 24

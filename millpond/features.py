@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from feast import FeatureStore, FeatureView
 from feast.repo_operations import apply_total
 
+from feast_lake import LakeSource
 from millpond import lake, settings
 from millpond.errors import BuildFailed, NotBuilt
 
@@ -74,7 +75,7 @@ def _check_count(feature_store: FeatureStore, view: FeatureView, start: datetime
         expected = connection.execute(
             f"""
             select count(*) from (
-                select distinct {keys} from {view.batch_source.table} where observation_date between $start and $end
+                select distinct {keys} from {_table(view)} where observation_date between $start and $end
             )
             """,
             {"start": start.date(), "end": end.date()},
@@ -92,3 +93,9 @@ def _online_keys(feature_store: FeatureStore, view: FeatureView) -> int:
     with sqlite3.connect(path) as online:
         table = f"{feature_store.project}_{view.name}"
         return int(online.execute(f'select count(distinct entity_key) from "{table}"').fetchone()[0])
+
+
+def _table(view: FeatureView) -> str:
+    if not isinstance(view.batch_source, LakeSource):
+        raise BuildFailed(f"view {view.name} has no table in the lake: give it a LakeSource")
+    return str(view.batch_source.table)

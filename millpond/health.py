@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
-import feast_lake
 from millpond import lake, settings
-from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training import model_store
+from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 
 FRESHNESS = """
 select 'crm' as family, max(known_at) as known_at from staging.stg_crm__customers
@@ -61,7 +60,9 @@ def _extensions() -> Check:
     }
     missing = {"ducklake", "sqlite_scanner"} - found
     finding = f"DuckDB {duckdb.__version__} with ducklake and sqlite_scanner"
-    return Check("engine", not missing, finding if not missing else f"missing {', '.join(sorted(missing))}: run `make .venv`")
+    return Check(
+        "engine", not missing, finding if not missing else f"missing {', '.join(sorted(missing))}: run `make .venv`"
+    )
 
 
 def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:

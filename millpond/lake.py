@@ -51,7 +51,7 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     return bool(
         connection.execute(
-            "select 1 from information_schema.tables where table_catalog = 'lake' and table_schema = ? and table_name = ?",
+            "select 1 from duckdb_tables() where database_name = 'lake' and schema_name = ? and table_name = ?",
             [schema, table],
         ).fetchall()
     )

@@ -11,7 +11,7 @@ from string import Template
 import duckdb
 
 from millpond import settings
-from millpond.errors import MissingPackage, UnknownAdapter
+from millpond.errors import MissingPackage, NotTheData, UnknownAdapter
 
 TABLES = {
     "crm": ("customers", "consents", "occasions", "cases", "assets", "asset_readings"),
@@ -66,7 +66,7 @@ def land(name: str, source: Path | None = None) -> dict[str, int]:
         Rows landed per raw table, such as {"invoices/lines": 1469307}.
 
     Raises:
-        UnknownAdapter, MissingPackage: one line that says what to do.
+        UnknownAdapter, MissingPackage, NotTheData: one line that says what to do.
     """
     if name not in ADAPTERS:
         raise UnknownAdapter(f"unknown adapter {name}: choose one of {', '.join(sorted(ADAPTERS))}")
@@ -90,8 +90,8 @@ def _run_adapter(name: str, source: Path, raw: Path) -> None:
         connection.execute("set TimeZone = 'UTC'")
         try:
             connection.execute(sql)
-        except duckdb.IOException as error:
-            raise MissingPackage(f"{source} is not the data of {name}: {str(error).splitlines()[0]}") from None
+        except duckdb.Error as error:
+            raise NotTheData(f"{source} is not the data of {name}: {str(error).splitlines()[0]}") from None
 
 
 def _quoted(path: Path) -> str:

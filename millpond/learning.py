@@ -44,9 +44,9 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         "data": f"{model.metadata['rows']:,} rows of customer and date, purchases until {cut}",
         "features": model.metadata["features"],
         "method": model.metadata["method"],
-        "limits": "Customers without a purchase get no prediction. Beyond "
-        f"{model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. Levels drift where a market does: "
-        "watch predicted over actual.",
+        "limits": "Customers without a purchase get no prediction. "
+        f"Beyond {model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. "
+        "Levels drift where a market does: watch predicted over actual.",
     }
     return _keep(REPURCHASE_TIMING, connection, cut, facts, figures, lambda to: repurchase_timing.save(model, to))
 
@@ -144,9 +144,7 @@ def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
     if figures is None:
         return {}
     gains: dict[str, Any] = {who: tuple(gain) for who, gain in figures.gains.items()}
-    return {
-        who: {**scores, "model's gain in log loss": gains.get(who)} for who, scores in figures.scores.items()
-    }
+    return {who: {**scores, "model's gain in log loss": gains.get(who)} for who, scores in figures.scores.items()}
 
 
 TRAINERS: dict[str, Callable[[FeatureStore, DuckDBPyConnection, date], Trained]] = {

@@ -1,10 +1,11 @@
-"""The steps that change a home: build, publish, train, score, decide. Each is one function, and safe to kill and run again."""
+"""The steps that change a home: build, publish, train, score, decide; each is safe to kill and run again."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
+from feast import FeatureStore
 
 from millpond import dbt, features, lake, settings
 from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
@@ -29,7 +30,7 @@ def build(*, as_of: date | None, full_refresh: bool = False, on_node: Callable[[
     """
     arguments = ["--exclude", "decisions", *(["--full-refresh"] if full_refresh else [])]
     with lake.writing():
-        dbt.run("build", *arguments, variables=_variables(as_of), on_node=on_node)
+        dbt.build(*arguments, variables=_variables(as_of), on_node=on_node)
     return built_as_of()
 
 
@@ -110,7 +111,7 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> d
 
 
 def _timing_scores(
-    feature_store: features.FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
+    feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
 ) -> pd.DataFrame:
     folder = model_store.current(settings.models_folder(), REPURCHASE_TIMING)
     if folder is None:
@@ -118,14 +119,12 @@ def _timing_scores(
     customers = dataset.buyers(connection, [as_of])
     inputs = dataset.service_features(feature_store, REPURCHASE_TIMING, customers)
     scores = repurchase_timing.load(folder).predict(inputs, horizons)
-    keys = pd.DataFrame(
-        {"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": folder.name}
-    )
+    keys = pd.DataFrame({"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": folder.name})
     return pd.concat([keys, scores], axis=1)
 
 
 def _response_scores(
-    feature_store: features.FeatureStore, connection: DuckDBPyConnection, as_of: date
+    feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date
 ) -> dict[str, pd.DataFrame]:
     folder = model_store.current(settings.models_folder(), RESPONSE_PROPENSITY)
     if folder is None:
@@ -169,7 +168,7 @@ def decide(*, as_of: date | None = None, on_node: Callable[[str], None] = nothin
     """
     built_as_of(as_of)
     with lake.writing():
-        dbt.run("build", "--select", "decisions", variables=_variables(as_of), on_node=on_node)
+        dbt.build("--select", "decisions", variables=_variables(as_of), on_node=on_node)
     with lake.connect() as connection:
         rows = connection.execute(
             "select action_id, count(*) from decisions.next_best_actions where rank = 1 group by 1 order by 2 desc, 1"

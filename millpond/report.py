@@ -14,7 +14,17 @@ from millpond.learning import Trained
 if TYPE_CHECKING:
     from millpond.loop import Step
 
-SHOWN_CUSTOMERS = 8
+SHOWN_PER_ACTION = 2
+
+# Column heads that fit beside each other.
+FIGURES = {
+    "auc": "AUC",
+    "brier": "Brier",
+    "average_precision": "AP",
+    "calibration_slope": "slope",
+    "predicted_over_actual": "pred/act",
+    "lift_at_10_percent": "lift 10%",
+}
 
 
 def print_figures(out: Console, trained: Trained) -> None:
@@ -27,14 +37,15 @@ def print_figures(out: Console, trained: Trained) -> None:
     table = Table(title=f"{trained.name}: {figures.test}", title_justify="left")
     table.add_column("")
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(FIGURES.get(name, name.replace("_", " ")), justify="right")
     for who, scores in figures.scores.items():
         table.add_row(who.replace("_", " "), *(_number(scores.get(name)) for name in names))
     out.print(table)
     for baseline, gain in figures.gains.items():
+        side = "below" if gain.estimate >= 0 else "above"
         out.print(
-            f"Log loss {gain.estimate:.1%} below {baseline.replace('_', ' ')} "
-            f"(95 % interval {gain.low:.1%} to {gain.high:.1%}).",
+            f"Log loss {abs(gain.estimate):.1%} {side} that of {baseline.replace('_', ' ')} "
+            f"(gain, 95 % interval: {gain.low:+.1%} to {gain.high:+.1%}).",
             highlight=False,
         )
     out.print()
@@ -51,7 +62,9 @@ def print_run(out: Console, *, built: date, trained: Sequence[Trained], steps: "
         print_figures(out, one)
     for one in trained:
         out.print(f"{one.name}: {one.folder}", highlight=False, soft_wrap=True)
-    out.print(f"lake: {settings.catalog()}   online features: {settings.home() / 'online'}", highlight=False, soft_wrap=True)
+    out.print(
+        f"lake: {settings.catalog()}   online features: {settings.home() / 'online'}", highlight=False, soft_wrap=True
+    )
     table = Table(title="Time and memory", title_justify="left")
     for name in ("step", "seconds", "peak MiB"):
         table.add_column(name, justify="left" if name == "step" else "right")
@@ -65,20 +78,28 @@ def print_run(out: Console, *, built: date, trained: Sequence[Trained], steps: "
 def _print_decisions(out: Console, built: date) -> None:
     with lake.connect() as connection:
         counts = connection.execute(
-            "select action_id, count(*), sum(net_value) from decisions.next_best_actions where rank = 1 group by 1 order by 2 desc, 1"
+            """
+            select action_id, count(*), sum(net_value)
+            from decisions.next_best_actions
+            where rank = 1
+            group by action_id
+            order by count(*) desc, action_id
+            """
         ).fetchall()
-        # The best of each action chosen, then the best of all: a few customers that show what decides.
+        # The best of each action chosen: a few customers that show what decides.
         rows = connection.execute(
             """
             select keys.source_system || '/' || keys.customer_key as customer, actions.action_id, actions.reason
             from decisions.next_best_actions as actions
             inner join marts.customer_keys as keys using (customer_id)
             where actions.rank = 1
-            qualify row_number() over (partition by actions.action_id order by actions.net_value desc, keys.customer_key) <= 3
+            qualify $shown >= row_number() over (
+                partition by actions.action_id
+                order by actions.net_value desc, keys.customer_key
+            )
             order by actions.net_value desc, customer
-            limit $shown
             """,
-            {"shown": SHOWN_CUSTOMERS},
+            {"shown": SHOWN_PER_ACTION},
         ).fetchall()
     table = Table(title=f"Next best actions as of {built}: a few customers", title_justify="left")
     for name in ("customer", "action", "reason"):

@@ -28,7 +28,7 @@ def expand_attributes(json_texts: pd.Series, prefix: str) -> pd.DataFrame:
     """
     objects = [_parsed(text, row) for row, text in json_texts.items()]
     keys = sorted({key for one in objects for key in one})
-    columns = {f"{prefix}_{key}": _typed([one.get(key) for one in objects]) for key in keys}
+    columns = {f"{prefix}_{key}": _typed([one.get(key) for one in objects], json_texts.index) for key in keys}
     return pd.DataFrame(columns, index=json_texts.index)
 
 
@@ -44,16 +44,16 @@ def _parsed(text: Any, row: Hashable) -> dict[str, Any]:
     return parsed
 
 
-def _typed(values: list[Any]) -> pd.Series:
+def _typed(values: list[Any], index: pd.Index) -> pd.Series:
     present = [value for value in values if value is not None]
     if all(isinstance(value, bool | int | float) for value in present):
-        return pd.Series(values, dtype=object).astype(np.float64)
+        return pd.Series(values, index=index, dtype=object).astype(np.float64)
     texts = [value if isinstance(value, str) else None for value in present]
     if all(text and text[:4].isdigit() and len(text) >= 10 for text in texts):
-        times = pd.to_datetime(pd.Series(values), errors="coerce", utc=True, format="ISO8601")
+        times = pd.to_datetime(pd.Series(values, index=index), errors="coerce", utc=True, format="ISO8601")
         if times.notna().sum() == len(present):
             return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-    return pd.Series([_as_text(value) for value in values], dtype=object)
+    return pd.Series([_as_text(value) for value in values], index=index, dtype=object)
 
 
 def _as_text(value: Any) -> str | None:

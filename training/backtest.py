@@ -78,8 +78,8 @@ def _linear_probabilities(linear: LinearHazard, features: pd.DataFrame, horizons
 def _bg_nbd_probabilities(
     parameters: bg_nbd.BgNbd, features: pd.DataFrame, horizons: Sequence[int]
 ) -> dict[int, Floats]:
-    history = numbers(features, HISTORY).T
-    return {horizon: bg_nbd.probability_of_purchase(parameters, *history, horizon) for horizon in horizons}
+    x, t_x, tenure = numbers(features, HISTORY).T
+    return {horizon: bg_nbd.probability_of_purchase(parameters, x, t_x, tenure, horizon) for horizon in horizons}
 
 
 def response(

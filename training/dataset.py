@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
@@ -78,12 +77,9 @@ def service_features(store: FeatureStore, service: str, entities: pd.DataFrame) 
         The columns of `entities`, then every feature of the service.
     """
     job = store.get_historical_features(entity_df=entities, features=store.get_feature_service(service))
-    return _without_nullable_integers(job.to_arrow())
-
-
-def _without_nullable_integers(table: pa.Table) -> pd.DataFrame:
-    """As pandas; an integer column with nulls becomes float, which LightGBM reads as missing."""
-    return table.to_pandas()
+    # Through Arrow: an integer column with nulls becomes float, which LightGBM reads as missing.
+    features: pd.DataFrame = job.to_arrow().to_pandas()
+    return features
 
 
 def repurchase_labels(lake: DuckDBPyConnection, entities: pd.DataFrame, cut: date) -> pd.DataFrame:

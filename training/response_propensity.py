@@ -87,7 +87,7 @@ def fit(
     _check_rows(inputs, responded, sent_at)
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
-    newest = newest_window(pd.to_datetime(sent_at, utc=True).to_numpy())
+    newest = newest_window(pd.to_datetime(sent_at, utc=True).dt.tz_localize(None).to_numpy())
     line = IDENTITY
     if is_calibrated := _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
         logits = _out_of_fold_logits(matrix, responded, newest, encoding.n_codes, seed)

@@ -55,7 +55,6 @@ PERIOD_FEATURES: tuple[str, ...] = (
 MINIMUM_RATE_DAYS = 7
 """Rows followed up for fewer days teach the hazard only."""
 
-
 HAZARD_ROUNDS = 40
 RATE_ROUNDS = 150
 
@@ -152,6 +151,8 @@ def _period_inputs(values: Floats, bins: NDArray[np.intp]) -> NDArray[np.float32
     """FEATURES and PERIOD_FEATURES of rows in the given bins, shape (n, 28)."""
     start, end = np.array(BIN_EDGES[:-1])[bins], np.array(BIN_EDGES[1:])[bins]
     mean, median, longest = (values[:, FEATURES.index(f"gap_days_{name}")] for name in ("mean", "median", "max"))
+    # Distinct days lie at least one day apart; a gap of 0 is no gap.
+    mean, median, longest = (np.where(gap > 0, gap, np.nan) for gap in (mean, median, longest))
     since_last = values[:, FEATURES.index("days_since_last_purchase")]
     elapsed, elapsed_at_end = since_last + start, since_last + end
     columns = [

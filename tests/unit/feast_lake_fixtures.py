@@ -60,9 +60,7 @@ def view(
     """A feature view with string keys."""
     keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
     fields = [Field(name=feature, dtype=kind) for feature, kind in features.items()]
-    return FeatureView(
-        name=name, entities=list(entities), ttl=ttl, schema=[*keys, *fields], source=source
-    )
+    return FeatureView(name=name, entities=list(entities), ttl=ttl, schema=[*keys, *fields], source=source)
 
 
 def purchases_view(*, ttl: timedelta | None = None) -> FeatureView:

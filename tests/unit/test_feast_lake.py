@@ -90,9 +90,9 @@ def test_a_ttl_of_zero_is_no_bound(home: Path, catalog: str) -> None:
 
 def test_a_naive_timestamp_is_utc_and_any_zone_is_converted(store: FeatureStore) -> None:
     midnight_in_tokyo = asked(("ann", "2024-01-08"))
-    midnight_in_tokyo["event_timestamp"] = pd.DatetimeIndex(
-        midnight_in_tokyo["event_timestamp"]
-    ).tz_localize("Asia/Tokyo")
+    midnight_in_tokyo["event_timestamp"] = pd.DatetimeIndex(midnight_in_tokyo["event_timestamp"]).tz_localize(
+        "Asia/Tokyo"
+    )
     assert spend(store, asked(("ann", "2024-01-08"))) == [25.0]
     assert spend(store, midnight_in_tokyo) == [10.0]
 
@@ -147,18 +147,14 @@ def test_full_names_bear_the_view_and_a_join_key_map_renames_the_key(store: Feat
     store.apply(service)
     rows = asked(("ann", "2024-01-09"), buyer_id=["bob"])
     answer = store.get_historical_features(rows, service, full_feature_names=True).to_arrow()
-    assert answer.select(["buyer__spend", "payer__spend"]).to_pylist() == [
-        {"buyer__spend": 5.0, "payer__spend": 25.0}
-    ]
+    assert answer.select(["buyer__spend", "payer__spend"]).to_pylist() == [{"buyer__spend": 5.0, "payer__spend": 25.0}]
 
 
 def test_an_on_demand_view_is_computed_from_the_rows(home: Path, catalog: str) -> None:
     rate = RequestSource(name="rate", schema=[Field(name="rate", dtype=Float64)])
     purchases = purchases_view()
 
-    @on_demand_feature_view(
-        sources=[purchases, rate], schema=[Field(name="in_euro", dtype=Float64)], mode="pandas"
-    )
+    @on_demand_feature_view(sources=[purchases, rate], schema=[Field(name="in_euro", dtype=Float64)], mode="pandas")
     def euros(inputs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"in_euro": inputs["spend"] * inputs["rate"]})
 
@@ -202,9 +198,7 @@ def test_the_callers_frame_is_not_modified(store: FeatureStore) -> None:
     [asked(), pd.DataFrame({"customer_id": [], "event_timestamp": []}, dtype="float64")],
     ids=["typed", "untyped"],
 )
-def test_no_rows_asked_give_no_rows_but_all_columns(
-    store: FeatureStore, empty: pd.DataFrame
-) -> None:
+def test_no_rows_asked_give_no_rows_but_all_columns(store: FeatureStore, empty: pd.DataFrame) -> None:
     answer = store.get_historical_features(empty, PURCHASE_FEATURES).to_arrow()
     assert answer.num_rows == 0
     assert answer.column_names == ["customer_id", "event_timestamp", "purchases", "spend"]
@@ -248,9 +242,7 @@ def test_eight_threads_read_at_once(store: FeatureStore) -> None:
         (["ann"], "entity_df is a list"),
     ],
 )
-def test_a_wrong_entity_df_is_a_one_line_error(
-    store: FeatureStore, rows: Any, message: str
-) -> None:
+def test_a_wrong_entity_df_is_a_one_line_error(store: FeatureStore, rows: Any, message: str) -> None:
     with pytest.raises(LakeError, match=message) as caught:
         store.get_historical_features(rows, PURCHASE_FEATURES).to_df()
     assert "\n" not in str(caught.value)
@@ -264,9 +256,7 @@ def test_an_unknown_feature_is_a_one_line_error(store: FeatureStore) -> None:
         ("sales:spend", "Unknown feature view in 'sales:spend'; known: purchases"),
     ):
         with pytest.raises(LakeError, match=message):
-            LakeOfflineStore.get_historical_features(
-                store.config, views, [reference], rows, store.registry, "test"
-            )
+            LakeOfflineStore.get_historical_features(store.config, views, [reference], rows, store.registry, "test")
 
 
 def test_a_missing_catalog_is_an_error_and_none_is_created(tmp_path: Path) -> None:
@@ -278,9 +268,7 @@ def test_a_missing_catalog_is_an_error_and_none_is_created(tmp_path: Path) -> No
 def test_a_snapshot_reads_the_past_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     catalog = build_lake(tmp_path, {"main.numbers": "select 1 as n"})
     with connect(catalog) as connection:
-        [(snapshot,)] = connection.execute(
-            "select max(snapshot_id) from lake.snapshots()"
-        ).fetchall()
+        [(snapshot,)] = connection.execute("select max(snapshot_id) from lake.snapshots()").fetchall()
     with connect(catalog, read_only=False) as connection:
         connection.execute("insert into numbers values (2)")
     with connect(catalog, snapshot=snapshot) as past, connect(catalog) as present:
@@ -367,9 +355,7 @@ def test_inside_a_feast_repository_a_relative_path_starts_above_it(
         assert feast_lake.expansion.expand_path(".pond/x") == tmp_path / ".pond" / "x"
 
 
-def test_the_registry_lies_where_the_environment_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_registry_lies_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy import create_engine, text
 
     monkeypatch.setenv("POND", f"{tmp_path}/100% of ?x=1")
@@ -403,7 +389,7 @@ def test_a_saved_data_set_reads_back_and_is_not_overwritten_by_accident(
     storage = SavedDatasetLakeStorage(table="training.first")
     with pytest.warns(RuntimeWarning, match="experimental"):
         store.create_saved_dataset(job, "first", storage)
-        saved = store.get_saved_dataset("first").to_df()
+    saved = store.get_saved_dataset("first").to_df()
     assert sorted(saved["spend"]) == [5.0, 25.0]
     with (
         pytest.warns(RuntimeWarning, match="experimental"),
@@ -428,9 +414,7 @@ def test_serving_logs_are_written_to_the_lake_and_read_back(tmp_path: Path) -> N
     catalog = build_lake(tmp_path, {"features.purchases": PURCHASES})
     store = feature_store(catalog, tmp_path)
     destination = feast_lake.LakeLoggingDestination(table="logs.served")
-    service = FeatureService(
-        name="served", features=[purchases_view()], logging_config=LoggingConfig(destination)
-    )
+    service = FeatureService(name="served", features=[purchases_view()], logging_config=LoggingConfig(destination))
     store.apply([CUSTOMER, purchases_view(), service])
     applied = store.get_feature_service("served")
     log = pa.table(
@@ -450,9 +434,7 @@ def test_serving_logs_are_written_to_the_lake_and_read_back(tmp_path: Path) -> N
 
 
 def test_a_view_without_entity_gives_every_row_its_value(tmp_path: Path) -> None:
-    rates = (
-        "select date '2024-01-01' as day, 1.1 ::double as rate union all select '2024-01-05', 1.2"
-    )
+    rates = "select date '2024-01-01' as day, 1.1 ::double as rate union all select '2024-01-05', 1.2"
     store = feature_store(build_lake(tmp_path, {"features.rates": rates}), tmp_path)
     source = LakeSource(table="features.rates", timestamp_field="day")
     store.apply([view("rates", source, {"rate": Float64}, entities=())])
@@ -460,9 +442,7 @@ def test_a_view_without_entity_gives_every_row_its_value(tmp_path: Path) -> None
     answer = store.get_historical_features(rows, ["rates:rate"]).to_arrow()
     assert answer["rate"].to_pylist() == [1.1, 1.2]
     store.materialize(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC))
-    assert store.get_online_features(["rates:rate"], [{"__dummy_id": ""}]).to_dict()["rate"] == [
-        1.2
-    ]
+    assert store.get_online_features(["rates:rate"], [{"__dummy_id": ""}]).to_dict()["rate"] == [1.2]
 
 
 def test_column_names_need_not_be_plain_words(tmp_path: Path) -> None:
@@ -470,9 +450,7 @@ def test_column_names_need_not_be_plain_words(tmp_path: Path) -> None:
         select 'ann' as customer_id, date '2024-01-01' as "order", 1 as "Select From", 2 as "a""b"
     """
     store = feature_store(build_lake(tmp_path, {"features.odd": odd}), tmp_path)
-    source = LakeSource(
-        table="features.odd", timestamp_field="order", field_mapping={"Select From": "chosen"}
-    )
+    source = LakeSource(table="features.odd", timestamp_field="order", field_mapping={"Select From": "chosen"})
     store.apply([CUSTOMER, view("odd", source, {"chosen": Int64, 'a"b': Int64})])
     answer = store.get_historical_features(asked(("ann", "2024-01-01")), ["odd:chosen", 'odd:a"b'])
     assert answer.to_arrow().select([2, 3]).to_pylist() == [{"chosen": 1, 'a"b': 2}]

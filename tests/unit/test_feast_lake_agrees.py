@@ -127,9 +127,7 @@ def history(chance: random.Random) -> pd.DataFrame:
         seen_at = hour(chance)
         known_at = seen_at + timedelta(hours=chance.randrange(6))
         number = chance.choice([None, chance.randrange(1000)])
-        rows.append(
-            (chance.choice(CUSTOMERS), chance.choice(["web", "shop"]), seen_at, known_at, number)
-        )
+        rows.append((chance.choice(CUSTOMERS), chance.choice(["web", "shop"]), seen_at, known_at, number))
     columns = ["customer_id", "channel", "seen_at", "known_at", "n"]
     frame = pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
     return frame.drop_duplicates(columns[:-1])
@@ -194,9 +192,7 @@ def test_the_answer_is_that_of_feasts_own_store(tmp_path: Path, known: bool) -> 
         }
     )
     ours, theirs = (
-        store.get_historical_features(
-            asked, ["one:n_one", "two:n_two"], filter_by_created_timestamp=known
-        )
+        store.get_historical_features(asked, ["one:n_one", "two:n_two"], filter_by_created_timestamp=known)
         .to_arrow()
         .sort_by("row")
         .to_pydict()

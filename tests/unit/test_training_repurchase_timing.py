@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training import repurchase_timing
+from training import bg_nbd, repurchase_timing
 from training.errors import TrainingError
 from training.person_periods import person_periods
 from training.repurchase_timing import FEATURES, LABELS, RepurchaseTimingModel
@@ -117,15 +117,15 @@ def test_median_beyond_the_curve_is_null() -> None:
 
 
 def customers() -> st.SearchStrategy[dict[str, float]]:
-    """Any features, also strange ones, with a possible history."""
-    number = st.one_of(st.just(np.nan), st.floats(-1e6, 1e6))
-    history = st.tuples(st.integers(0, 300), st.floats(0, 1), st.integers(1, 2000))
+    """Any features, also strange ones, with a possible history: at most one purchase day a day."""
+    number = st.one_of(st.just(np.nan), st.integers(-(10**9), 10**9).map(lambda thousandths: thousandths / 1000))
+    history = st.lists(st.integers(0, 1000), min_size=3, max_size=3).map(sorted)
     return st.builds(
         lambda values, past: {
             **dict(zip(FEATURES, values, strict=True)),
             "frequency": past[0],
-            "recency_days": past[1] * past[2] if past[0] else 0.0,
-            "tenure_days": past[2],
+            "recency_days": past[1] if past[0] else 0,
+            "tenure_days": past[2] + 1,
         },
         st.lists(number, min_size=len(FEATURES), max_size=len(FEATURES)),
         history,
@@ -133,7 +133,7 @@ def customers() -> st.SearchStrategy[dict[str, float]]:
 
 
 @pytest.mark.parametrize("which", ["model", "small_model"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(customer=customers())
 def test_scores_of_any_customer_agree(which: str, customer: dict[str, float], request: pytest.FixtureRequest) -> None:
     scores = request.getfixturevalue(which).predict(pd.DataFrame([customer]), HORIZONS).iloc[0]
@@ -143,7 +143,7 @@ def test_scores_of_any_customer_agree(which: str, customer: dict[str, float], re
     assert (np.diff(probabilities) >= -1e-12).all()
     assert probabilities[-1] <= scores["p_alive"] + 1e-12 <= 1 + 2e-12
     assert (expected > 0).all()
-    assert (expected >= probabilities * (1 - 1e-6)).all()
+    assert (expected >= probabilities - 1e-12).all()
     assert np.isnan(scores["median_days_to_repurchase"]) == (scores["p_repurchase_90d"] < 0.5)
 
 
@@ -182,14 +182,15 @@ def test_few_purchases_leave_the_bg_nbd_alone(small_model: RepurchaseTimingModel
     assert small_model.metadata["method"].startswith("BG/NBD alone: fewer than 1000 purchases")
     x, t_x, tenure = (rows[name].to_numpy() for name in ("frequency", "recency_days", "tenure_days"))
     for horizon in (7, 90, 180):
-        direct = repurchase_timing.bg_nbd.probability_of_purchase(small_model.bg_nbd, x, t_x, tenure, horizon)
+        direct = bg_nbd.probability_of_purchase(small_model.bg_nbd, x, t_x, tenure, horizon)
         scored = small_model.predict(rows, [horizon])[f"p_repurchase_{horizon}d"]
         assert scored.to_numpy() == pytest.approx(direct, abs=1e-9)
 
 
 def test_short_follow_up_shortens_the_learnt_curve(rows: pd.DataFrame) -> None:
-    recent = rows[rows["follow_up_days"] <= 63]
+    recent = pd.concat([rows[rows["follow_up_days"] <= 63]] * 3)
     short = repurchase_timing.fit(recent, recent, seed=1)
+    assert short.trees is not None
     assert short.metadata["extrapolated_beyond_days"] == 60
     assert "p_repurchase_90d" in short.predict(recent, [30, 90]).attrs["extrapolated"]
 
@@ -222,5 +223,5 @@ def test_labels_must_match_features(rows: pd.DataFrame) -> None:
 
 
 def test_folder_without_a_model_says_so(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no model at .*train it first"):
+    with pytest.raises(TrainingError, match=r"no model at .*train it first"):
         repurchase_timing.load(tmp_path)

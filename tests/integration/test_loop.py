@@ -1,0 +1,173 @@
+"""The whole loop on a small made-up shop, as a user runs it."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from feast import FeatureStore
+
+from millpond import dbt, features, lake, pipeline
+from millpond.learning import Trained
+from training import model_store
+
+AS_OF = date(2024, 2, 6)
+
+
+def ask(query: str) -> list[tuple[Any, ...]]:
+    with lake.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
+def run_loop() -> dict[str, Trained]:
+    pipeline.build(as_of=AS_OF)
+    pipeline.publish()
+    trained = {name: pipeline.train(name) for name in ("repurchase_timing", "response_propensity")}
+    pipeline.score()
+    pipeline.decide()
+    return trained
+
+
+@pytest.fixture(scope="module")
+def built(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home in which the loop ran once."""
+    home = tmp_path_factory.mktemp("loop")
+    shutil.copytree(shop, home / "raw")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        run_loop()
+        yield home
+
+
+@pytest.mark.usefixtures("built")
+class TestLoop:
+    def test_every_customer_has_one_next_best_action_with_a_reason(self) -> None:
+        counts = "count(*), count(distinct customer_id), count(reason)"
+        assert ask(f"select {counts} from decisions.next_best_actions where rank = 1") == [(400, 400, 400)]
+
+    def test_actions_are_chosen_where_they_are_worth_more_than_they_cost(self) -> None:
+        rows = ask("select action_id, net_value from decisions.next_best_actions where rank = 1")
+        assert {action for action, _ in rows} > {"do_nothing"}
+        assert all(value > 0 for action, value in rows if action != "do_nothing")
+
+    def test_customers_who_withdrew_are_never_contacted(self) -> None:
+        query = """
+            select distinct action_id
+            from decisions.next_best_actions
+            inner join marts.customer_keys using (customer_id)
+            where cast(substr(customer_key, 2) as integer) % 50 = 0
+        """
+        assert ask(query) == [("do_nothing",)]
+
+    def test_log_holds_every_candidate_and_one_choice_per_customer(self) -> None:
+        candidates, chosen = ask("select count(*), count(*) filter (is_chosen) from decisions.decision_log")[0]
+        assert (candidates, chosen) == (400 * 4, 400)
+
+    def test_timing_predictions_never_fall_in_the_horizon(self) -> None:
+        names = [*(f"p_repurchase_{horizon}d" for horizon in (7, 14, 30, 60, 90)), "p_alive"]
+        ordered = " and ".join(f"{near} <= {far}" for near, far in zip(names, names[1:], strict=False))
+        assert ask(f"select count(*), count(*) filter ({ordered}) from predictions.repurchase_timing") == [(400, 400)]
+
+    def test_response_model_finds_those_who_like_letters(self) -> None:
+        query = """
+            select cast(substr(customer_key, 2) as integer) % 4 = 0 as likes, avg(response_propensity)
+            from predictions.response_propensity
+            inner join marts.customer_keys using (customer_id)
+            group by 1 order by 1
+        """
+        (_, others), (_, fans) = ask(query)
+        assert fans > 3 * others
+
+    def test_online_features_equal_those_in_the_lake(self) -> None:
+        store: FeatureStore = features.store()
+        customer, purchases = ask(
+            f"""
+            select customer_id, purchase_days_ever
+            from features.customer_purchases
+            where observation_date = '{AS_OF}' order by 1
+            """
+        )[0]
+        online = store.get_online_features(
+            features=["customer_purchases:purchase_days_ever"], entity_rows=[{"customer_id": customer}]
+        ).to_dict()
+        assert online["purchase_days_ever"] == [purchases]
+
+    def test_model_folders_hold_card_and_figures(self, built: Path) -> None:
+        folder = model_store.current(built / "models", "response_propensity")
+        assert folder is not None
+        card = (folder / "model_card.md").read_text()
+        assert "Who must not use it" in card
+        assert "earlier_responses" in card
+
+    def test_second_run_changes_no_decision(self) -> None:
+        query = "select * from decisions.next_best_actions order by customer_id, rank"
+        before = ask(query)
+        trained = run_loop()
+        assert ask(query) == before
+        assert ask("select count(distinct model_version) from predictions.response_propensity") == [(1,)]
+        assert trained["repurchase_timing"].figures is not None
+
+
+def build_features(as_of: date, *arguments: str) -> None:
+    """Only what features need, without tests of data."""
+    with lake.writing():
+        dbt.build(
+            "--select",
+            "+features",
+            "--exclude-resource-type",
+            "test",
+            *arguments,
+            variables={"as_of_date": as_of.isoformat()},
+            on_node=pipeline.nothing,
+        )
+
+
+def test_history_built_in_steps_equals_a_full_rebuild(shop: Path, home: Path) -> None:
+    """Observations are appended as dates pass; computing all of them again gives the same rows."""
+    shutil.copytree(shop, home / "raw")
+    query = "select * from features.customer_rhythm order by customer_id, observation_date"
+    build_features(date(2024, 1, 9))
+    build_features(AS_OF)
+    in_steps = ask(query)
+    build_features(AS_OF, "--full-refresh")
+    assert ask(query) == in_steps
+    # The earlier as-of date is off the weekly grid, and still there.
+    assert date(2024, 1, 9) in {row[-1] for row in in_steps}
+
+
+def test_backdated_build_sees_nothing_of_the_future(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same features as of a date, whether or not later rows lie in the raw files."""
+    cut = date(2023, 9, 4)
+    query = "select * from features.{} order by customer_id, observation_date"
+    answers = []
+    for name in ("with_future", "without_future"):
+        shutil.copytree(shop, tmp_path / name / "raw")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / name))
+        if name == "with_future":
+            build_features(AS_OF)
+        else:
+            forget_rows_from(tmp_path / name / "raw", cut)
+        build_features(cut)
+        answers.append([ask(query.format(view)) for view in ("customer_purchases", "customer_communications")])
+    assert answers[0] == answers[1]
+    assert max(row[-1] for row in answers[0][0]) == cut
+
+
+def forget_rows_from(raw: Path, cut: date) -> None:
+    """Drop what happened on or after a date, and the lines of dropped invoices."""
+    kept = {
+        "invoices/invoices": f"invoiced_at < '{cut}'",
+        "communications/campaigns": f"starts_at < '{cut}'",
+        "communications/messages": f"sent_at < '{cut}'",
+        "communications/events": f"occurred_at < '{cut}'",
+        "invoices/lines": f"invoice_id in (select invoice_id from '{raw}/invoices/invoices/shop.parquet')",
+    }
+    for table, condition in kept.items():
+        file = raw / table / "shop.parquet"
+        duckdb.sql(f"copy (from '{file}' where {condition}) to '{file}.kept' (format parquet)")
+        Path(f"{file}.kept").replace(file)

@@ -1,0 +1,194 @@
+"""Response propensity: what it learns, unseen texts, calibration, attributes, saving, messages."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training import response_propensity
+from training.attributes import expand_attributes
+from training.calibration import fit_line
+from training.encoding import learn_encoding
+from training.errors import TrainingError
+from training.linear_inputs import learn_linear_inputs
+from training.response_propensity import ResponsePropensityModel, newest_window
+
+CHANNEL_LOG_ODDS = {"email": -2.0, "phone": 0.0}
+ACTION_LOG_ODDS = {"newsletter": -1.0, "offer": 1.5}
+NEWEST = "2024-03-23"
+
+
+@pytest.fixture(scope="module")
+def messages() -> pd.DataFrame:
+    """3,000 messages over 30 days, most newsletters; their log odds add up channel, action and loyalty."""
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "channel": random.choice(list(CHANNEL_LOG_ODDS), 3000),
+            "action_id": random.choice(list(ACTION_LOG_ODDS), 3000, p=[0.85, 0.15]),
+            "loyalty": random.exponential(2.0, 3000),
+            "noise": random.normal(size=3000),
+            "offer_percent": random.choice([5.0, 10.0], 3000),
+            "sent_at": pd.Timestamp("2024-03-01") + pd.to_timedelta(np.arange(3000) // 100, unit="D"),
+        }
+    )
+    log_odds = frame["channel"].map(CHANNEL_LOG_ODDS) + frame["action_id"].map(ACTION_LOG_ODDS)
+    frame["probability"] = 1 / (1 + np.exp(-(log_odds + np.log1p(frame["loyalty"]) - 0.8)))
+    frame["responded"] = random.random(3000) < frame["probability"]
+    return frame.assign(loyalty=frame["loyalty"].where(random.random(3000) > 0.1))
+
+
+INPUTS = ["channel", "action_id", "loyalty", "noise", "offer_percent"]
+
+
+def fitted(messages: pd.DataFrame, *, seed: int = 1) -> ResponsePropensityModel:
+    return response_propensity.fit(
+        messages[INPUTS],
+        messages["responded"].to_numpy(),
+        sent_at=messages["sent_at"],
+        seed=seed,
+        optional=["offer_percent"],
+    )
+
+
+@pytest.fixture(scope="module")
+def model(messages: pd.DataFrame) -> ResponsePropensityModel:
+    return fitted(messages)
+
+
+def test_scores_follow_the_true_probabilities(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    scores = model.predict(messages[INPUTS])
+    assert np.corrcoef(scores, messages["probability"])[0, 1] > 0.9
+    newest = messages["sent_at"] >= NEWEST
+    assert scores[newest].mean() == pytest.approx(messages.loc[newest, "responded"].mean(), rel=0.05)
+
+
+def test_action_never_tried_falls_back_to_its_channel(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    for channel in CHANNEL_LOG_ODDS:
+        sent = messages[(messages["channel"] == channel) & (messages["sent_at"] >= NEWEST)]
+        scores = model.predict(sent[INPUTS].assign(action_id="never tried"))
+        assert scores.mean() == pytest.approx(sent["responded"].mean(), rel=0.3)
+
+
+def test_channel_never_tried_falls_back_to_all(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    sent = messages[messages["sent_at"] >= NEWEST]
+    scores = model.predict(sent[INPUTS].assign(action_id="never tried", channel="pigeon"))
+    assert scores.mean() == pytest.approx(sent["responded"].mean(), rel=0.25)
+
+
+def test_unseen_and_null_texts_are_the_same(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    unseen = model.predict(messages[INPUTS].assign(channel="pigeon"))
+    assert np.array_equal(unseen, model.predict(messages[INPUTS].assign(channel=None)))
+
+
+def test_optional_input_may_be_absent(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    absent = model.predict(messages[INPUTS].drop(columns="offer_percent"))
+    assert np.array_equal(absent, model.predict(messages[INPUTS].assign(offer_percent=np.nan)))
+
+
+def test_missing_input_is_named(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    with pytest.raises(TrainingError, match=r"^missing column loyalty; "):
+        model.predict(messages[INPUTS].drop(columns="loyalty"))
+
+
+def test_loaded_model_scores_equal_to_the_last_bit(
+    messages: pd.DataFrame, model: ResponsePropensityModel, tmp_path: Path
+) -> None:
+    response_propensity.save(model, tmp_path)
+    loaded = response_propensity.load(tmp_path)
+    assert np.array_equal(loaded.predict(messages[INPUTS]), model.predict(messages[INPUTS]))
+    assert loaded.metadata == model.metadata
+
+
+def test_same_seed_gives_the_same_scores(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    assert np.array_equal(fitted(messages).predict(messages[INPUTS]), model.predict(messages[INPUTS]))
+
+
+def test_newest_window_keeps_equal_times_together() -> None:
+    # Ten messages: a quarter is the newest 2.5, and four share the time of the third newest.
+    sent = np.array([1, 1, 2, 2, 3, 4, 4, 4, 4, 5], dtype="datetime64[D]")
+    assert newest_window(sent).tolist() == [False] * 5 + [True] * 5
+
+
+def test_calibration_is_on_the_newest_quarter(model: ResponsePropensityModel) -> None:
+    assert model.metadata["is_calibrated"]
+    assert model.metadata["calibration_sent_from"] == "2024-03-23 00:00:00"
+    assert model.metadata["calibration_rows"] == 800
+
+
+def test_few_responses_are_not_calibrated_on(messages: pd.DataFrame) -> None:
+    rare = messages.assign(responded=messages["responded"] & (messages["sent_at"] < "2024-03-20"))
+    assert fitted(rare).calibration == (1.0, 0.0)
+
+
+def test_calibration_never_reverses_the_order() -> None:
+    logits = np.linspace(-3, 3, 200)
+    wrong_way_round = logits < 0
+    assert fit_line(logits, wrong_way_round).slope < 0
+    assert fit_line(logits, wrong_way_round, smallest_slope=0.1).slope == pytest.approx(0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(slope=st.floats(0.3, 3), intercept=st.floats(-2, 2))
+def test_line_is_found_again(slope: float, intercept: float) -> None:
+    logits = np.tile(np.linspace(-3, 3, 50), 400)
+    rank = (np.arange(len(logits)) // 50 + 0.5) / 400
+    outcome = rank < 1 / (1 + np.exp(-(intercept + slope * logits)))
+    assert fit_line(logits, outcome) == pytest.approx((slope, intercept), abs=0.05)
+
+
+@pytest.mark.parametrize(("answer", "said"), [(True, 3000), (False, 0)])
+def test_one_kind_of_answer_is_one_line(messages: pd.DataFrame, answer: bool, said: int) -> None:
+    with pytest.raises(TrainingError, match=rf"^3000 messages, {said} with a response; .*closed outcomes$"):
+        fitted(messages.assign(responded=answer))
+
+
+def test_no_messages_is_one_line(messages: pd.DataFrame) -> None:
+    with pytest.raises(TrainingError, match=r"^0 messages, 0 with a response; "):
+        fitted(messages.head(0))
+
+
+def test_logs_of_refunds_mirror_those_of_purchases() -> None:
+    values = np.array([[-9.0], [9.0], [np.nan]])
+    assert learn_linear_inputs(values).matrix(values) == pytest.approx(np.array([[-1, 0], [1, 0], [0, 1]]))
+
+
+def test_dates_among_the_inputs_are_named(messages: pd.DataFrame) -> None:
+    with pytest.raises(TrainingError, match=r"column sent_at holds datetime64; .*days before the message"):
+        learn_encoding(messages[["channel", "sent_at"]])
+
+
+def test_attributes_become_typed_columns() -> None:
+    texts = pd.Series(
+        [
+            '{"percent": 10, "free": true, "until": "1970-01-03", "name": "A", "list": [1, 2], "mixed": 1}',
+            '{"percent": 2.5, "free": false, "until": "1970-01-01T12:00:00Z", "name": null, "mixed": "one"}',
+            None,
+        ],
+        index=[7, 8, 9],
+    )
+    expected = pd.DataFrame(
+        {
+            "offer_free": [1.0, 0.0, np.nan],
+            "offer_list": ["[1, 2]", None, None],
+            "offer_mixed": ["1", "one", None],
+            "offer_name": ["A", None, None],
+            "offer_percent": [10.0, 2.5, np.nan],
+            "offer_until": [2.0, 0.5, np.nan],
+        },
+        index=[7, 8, 9],
+    )
+    pd.testing.assert_frame_equal(expand_attributes(texts, "offer"), expected)
+
+
+def test_article_numbers_are_not_dates() -> None:
+    column = expand_attributes(pd.Series(['{"article": "2024000001"}', '{"article": "2024-01-01"}']), "offer")
+    assert column["offer_article"].tolist() == ["2024000001", "2024-01-01"]
+
+
+def test_attributes_that_are_no_object_name_their_row() -> None:
+    with pytest.raises(TrainingError, match=r"^attributes of row 1: '\[1\]'; expected a JSON object"):
+        expand_attributes(pd.Series(["{}", "[1]"]), "offer")
