@@ -168,12 +168,11 @@ def decide(as_of: AsOf = None) -> None:
 def run(
     as_of: AsOf = None,
     horizons: Horizons = DEFAULT_HORIZONS,
-    report_json: Annotated[Path | None, typer.Option(help="Also write time and memory of each step here.")] = None,
 ) -> None:
     """Build, publish, train, score and decide; end with what was decided and how good the models are."""
     from millpond import loop
 
-    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), out=out, progress=progress, report_json=report_json)
+    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), out=out, progress=progress)
 
 
 @app.command()

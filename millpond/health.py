@@ -49,7 +49,7 @@ def _checks() -> Iterator[Check]:
         return
     with lake.connect() as connection:
         yield from _lake(connection)
-    yield from _models()
+        yield from _models(connection)
     yield _online()
 
 
@@ -78,10 +78,25 @@ def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:
     yield Check("decisions", decided, "made" if decided else "none: run `millpond decide`")
 
 
-def _models() -> Iterator[Check]:
+def _models(connection: DuckDBPyConnection) -> Iterator[Check]:
     for name in (REPURCHASE_TIMING, RESPONSE_PROPENSITY):
         folder = model_store.current(settings.models_folder(), name)
-        yield Check(name, folder is not None, folder.name if folder else f"not trained: run `millpond train {name}`")
+        if (
+            folder is None
+            and name == RESPONSE_PROPENSITY
+            and _is_empty(connection, "staging", "base_communications__messages")
+        ):
+            yield Check(name, True, "no messages to learn from")
+        else:
+            yield Check(
+                name, folder is not None, folder.name if folder else f"not trained: run `millpond train {name}`"
+            )
+
+
+def _is_empty(connection: DuckDBPyConnection, schema: str, table: str) -> bool:
+    if not lake.has_table(connection, schema, table):
+        return True
+    return not connection.execute(f"select 1 from {schema}.{table} limit 1").fetchall()
 
 
 def _online() -> Check:

@@ -1,12 +1,10 @@
 """The whole loop in one process, with the time and memory of each step."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from time import perf_counter
 
 import psutil
@@ -27,9 +25,7 @@ class Step:
     peak_mib: float
 
 
-def run(
-    *, as_of: date | None, horizons: Sequence[int], out: Console, progress: Progress, report_json: Path | None = None
-) -> None:
+def run(*, as_of: date | None, horizons: Sequence[int], out: Console, progress: Progress) -> None:
     """Build, publish, train, score and decide; then print what was decided."""
     steps: list[Step] = []
     with _measured("build", steps), progress("Building") as done:
@@ -48,8 +44,6 @@ def run(
     with _measured("decide", steps), progress("Deciding") as done:
         pipeline.decide(on_node=done)
     report.print_run(out, built=built, trained=trained, steps=steps)
-    if report_json:
-        report_json.write_text(json.dumps([asdict(step) for step in steps], indent=2) + "\n")
 
 
 @contextmanager

@@ -24,7 +24,9 @@ def write(home: Path, table: str, query: str) -> Path:
 
 
 INVOICE = """
-    select 'shop' as source_system, 'i1' as invoice_id, timestamp '2024-01-05 10:00' as invoiced_at, 'c1' as customer_key
+    select
+        'shop' as source_system, 'i1' as invoice_id,
+        timestamp '2024-01-05 10:00' as invoiced_at, 'c1' as customer_key
 """
 
 

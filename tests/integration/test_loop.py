@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class TestLoop:
 
     def test_timing_predictions_never_fall_in_the_horizon(self) -> None:
         names = [*(f"p_repurchase_{horizon}d" for horizon in (7, 14, 30, 60, 90)), "p_alive"]
-        ordered = " and ".join(f"{near} <= {far}" for near, far in zip(names, names[1:], strict=False))
+        ordered = " and ".join(f"{near} <= {far}" for near, far in pairwise(names))
         assert ask(f"select count(*), count(*) filter ({ordered}) from predictions.repurchase_timing") == [(400, 400)]
 
     def test_response_model_finds_those_who_like_letters(self) -> None:
