@@ -389,7 +389,8 @@ def test_a_saved_data_set_reads_back_and_is_not_overwritten_by_accident(
     storage = SavedDatasetLakeStorage(table="training.first")
     with pytest.warns(RuntimeWarning, match="experimental"):
         store.create_saved_dataset(job, "first", storage)
-    saved = store.get_saved_dataset("first").to_df()
+    with pytest.warns(RuntimeWarning, match="experimental"):
+        saved = store.get_saved_dataset("first").to_df()
     assert sorted(saved["spend"]) == [5.0, 25.0]
     with (
         pytest.warns(RuntimeWarning, match="experimental"),
