@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from feast_lake.connection import connect, install_extensions
     from feast_lake.errors import LakeError
     from feast_lake.expansion import ExpandPlugin, expand
+    from feast_lake.lake import reader
     from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
     from feast_lake.online_store import WalSqliteOnlineStore, WalSqliteOnlineStoreConfig
     from feast_lake.source import LakeLoggingDestination, LakeSource, SavedDatasetLakeStorage
@@ -29,6 +30,7 @@ __all__ = [
     "connect",
     "expand",
     "install_extensions",
+    "reader",
 ]
 
 _MODULE_OF = {
@@ -44,6 +46,7 @@ _MODULE_OF = {
     "connect": "connection",
     "expand": "expansion",
     "install_extensions": "connection",
+    "reader": "lake",
 }
 
 

@@ -7,16 +7,12 @@ import uuid
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from feast_lake.errors import LakeError, explained
 from feast_lake.expansion import expand, expand_path
-
-if TYPE_CHECKING:
-    from feast.repo_config import RepoConfig
 
 LAKE = "lake"
 _SCANNER_OF = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
@@ -27,13 +23,52 @@ _EXTENSION_SITE_OFF = {
 }
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a lake is and how to attach it, with every setting expanded.
+
+    Attributes:
+        scheme: "sqlite", "postgres", or "" for a catalog in a DuckDB file.
+        location: the catalog's file, or its connection string.
+        options: of ATTACH, as SQL.
+    """
+
+    scheme: str
+    location: str
+    options: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the catalog is a file of this machine."""
+        return self.scheme != "postgres"
+
+    def open(self) -> DuckDBPyConnection:
+        """A new DuckDB with the lake attached; see `connect`."""
+        connection = duckdb.connect(config=dict(_EXTENSION_SITE_OFF))
+        try:
+            _load_extensions(connection, self.scheme)
+            # A connection string may hold a password.
+            with explained(f"open the lake {self.location if self.is_file else 'in PostgreSQL'}"):
+                address = f"ducklake:{self.scheme}:{self.location}" if self.scheme else f"ducklake:{self.location}"
+                connection.execute(f"ATTACH {literal(address)} AS {LAKE}{self.options}")
+                # A folder of its own: two processes that spill into one folder overwrite each other's files.
+                beside = Path(self.location).parent if self.is_file else Path(tempfile.gettempdir())
+                spill = beside / f".spill-{uuid.uuid4().hex}"
+                connection.execute(f"SET temp_directory = {literal(str(spill))}")
+                start_session(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def connect(
     catalog: str,
     data_path: str | None = None,
     snapshot: int | None = None,
     read_only: bool = True,
 ) -> DuckDBPyConnection:
-    """Open a lake. Each call is a DuckDB of its own, so threads need share nothing.
+    """Open a lake. Each call is a DuckDB of its own, so threads need share nothing; see also `reader`.
 
     Args:
         catalog: where the lake's catalog is: `sqlite:<file>`, `postgres:<connection string>` or
@@ -49,49 +84,28 @@ def connect(
     Raises:
         LakeError: no catalog there (none is created), no such snapshot, an extension is missing.
     """
+    return address_of(catalog, data_path=data_path, snapshot=snapshot, read_only=read_only).open()
+
+
+def address_of(catalog: str, *, data_path: str | None, snapshot: int | None, read_only: bool) -> Address:
+    """Expand the arguments of `connect`.
+
+    Raises:
+        LakeError: no catalog there, a variable that is not set, or a snapshot to be written to.
+    """
     scheme, location = _located(catalog)
-    options = _attach_options(data_path=data_path, snapshot=snapshot, read_only=read_only)
-    connection = duckdb.connect(config=dict(_EXTENSION_SITE_OFF))
-    try:
-        _load_extensions(connection, scheme)
-        with explained(f"open the lake {catalog}"):
-            address = f"ducklake:{scheme}:{location}" if scheme else f"ducklake:{location}"
-            connection.execute(f"ATTACH {literal(address)} AS {LAKE}{options}")
-            beside = Path(location).parent if _is_file(scheme) else Path(tempfile.gettempdir())
-            connection.execute(_session_settings(spill_in=beside))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return Address(scheme, location, _attach_options(data_path=data_path, snapshot=snapshot, read_only=read_only))
 
 
-@dataclass(frozen=True)
-class Lake:
-    """A lake that can be opened: the arguments of `connect`, still unexpanded."""
-
-    catalog: str
-    data_path: str | None = None
-    snapshot: int | None = None
-
-    @staticmethod
-    def of(config: RepoConfig) -> Lake:
-        """The lake in the offline store's settings.
-
-        Raises:
-            LakeError: the offline store has none.
-        """
-        store = config.offline_store
-        if not hasattr(store, "catalog"):
-            raise LakeError(f"The offline store {store.type} has no lake; use LakeOfflineStore")
-        return Lake(store.catalog, store.data_path, store.lake_snapshot)
-
-    def read(self) -> DuckDBPyConnection:
-        """A connection that can only read, at the snapshot if one is set."""
-        return connect(self.catalog, self.data_path, self.snapshot)
-
-    def write(self) -> DuckDBPyConnection:
-        """A connection that can write; refused where a snapshot is set."""
-        return connect(self.catalog, self.data_path, self.snapshot, read_only=False)
+def start_session(connection: DuckDBPyConnection) -> None:
+    """Settings that DuckDB keeps per connection: a cursor starts without them."""
+    connection.execute(
+        "SET TimeZone = 'UTC';"
+        # Over an input of unknown size the planner takes a loop join, 150 times slower here.
+        "SET asof_loop_join_threshold = 0;"
+        "SET enable_progress_bar = false;"
+        f"USE {LAKE};"
+    )
 
 
 def install_extensions() -> list[str]:
@@ -142,16 +156,12 @@ def _located(catalog: str) -> tuple[str, str]:
     address = catalog.removeprefix("ducklake:")
     head, _, tail = address.partition(":")
     scheme, rest = (head, tail) if head in _SCANNER_OF else ("", address)
-    if not _is_file(scheme):
+    if scheme == "postgres":
         return scheme, expand(rest)
     path = expand_path(rest)
     if not path.is_file():
         raise LakeError(f"There is no lake at {path}; build it first, or correct `catalog`")
     return scheme, str(path)
-
-
-def _is_file(scheme: str) -> bool:
-    return scheme in ("", "sqlite")
 
 
 def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: bool) -> str:
@@ -178,15 +188,3 @@ def _load_extensions(connection: DuckDBPyConnection, scheme: str) -> None:
                 f"DuckDB's extension {name} is not installed; run: pip install {wheel} && "
                 'python -c "import feast_lake; feast_lake.install_extensions()"'
             ) from error
-
-
-def _session_settings(*, spill_in: Path) -> str:
-    # A folder of its own: two processes that spill into one folder overwrite each other's files.
-    spill = spill_in / f".spill-{uuid.uuid4().hex}"
-    return (
-        "SET TimeZone = 'UTC';"
-        # Over an input of unknown size the planner takes a loop join, 150 times slower here.
-        "SET asof_loop_join_threshold = 0;"
-        f"SET temp_directory = {literal(str(spill))};"
-        f"USE {LAKE};"
-    )

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from feast_lake.connection import Lake, identifier
+from feast_lake.connection import identifier
 from feast_lake.errors import LakeError, explained
+from feast_lake.lake import Lake
 from feast_lake.point_in_time import entity_rows
 
 TIMESTAMP = "event_timestamp"

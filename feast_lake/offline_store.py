@@ -19,9 +19,10 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import compute_non_entity_date_range
 from pydantic import StrictInt, StrictStr
 
-from feast_lake.connection import Lake, literal
+from feast_lake.connection import literal
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError
+from feast_lake.lake import Lake
 from feast_lake.point_in_time import ViewRead, all_rows, historical, latest_rows, rows_between
 from feast_lake.retrieval import HistoricalJob, LakeRetrievalJob
 from feast_lake.source import LakeLoggingDestination, LakeSource

@@ -12,9 +12,10 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
-from feast_lake.connection import Lake, identifier
+from feast_lake.connection import identifier
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError, explained
+from feast_lake.lake import Lake
 from feast_lake.point_in_time import ViewRead
 from feast_lake.source import SavedDatasetLakeStorage
 from feast_lake.writing import save

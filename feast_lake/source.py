@@ -16,8 +16,9 @@ from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from feast.value_type import ValueType
 
-from feast_lake.connection import Lake, qualified
+from feast_lake.connection import qualified
 from feast_lake.errors import LakeError, explained
+from feast_lake.lake import Lake
 from feast_lake.value_types import value_type
 
 

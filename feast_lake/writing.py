@@ -10,8 +10,9 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from feast.errors import SavedDatasetLocationAlreadyExists
 
-from feast_lake.connection import LAKE, Lake, identifier, literal, qualified
+from feast_lake.connection import LAKE, identifier, literal, qualified
 from feast_lake.errors import explained
+from feast_lake.lake import Lake
 
 _ROWS = "__lake_rows"
 

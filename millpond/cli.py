@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+INTERRUPTED = 130
 out = Console()
 err = Console(stderr=True)
 
@@ -45,9 +46,11 @@ def main() -> None:
     except UserError as error:
         err.print(f"millpond: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("millpond: interrupted; run the same command again to go on", highlight=False)
-        sys.exit(130)
+    except SystemExit as stop:
+        # Typer turns Ctrl-C into this code, without a word.
+        if stop.code == INTERRUPTED:
+            err.print("millpond: interrupted; run the same command again to go on", highlight=False)
+        raise
 
 
 @contextmanager

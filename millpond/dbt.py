@@ -35,6 +35,7 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
 
     Raises:
         UserError: what failed first, in one line; its kind says what to do.
+        KeyboardInterrupt: the user stopped it; dbt would swallow that.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -53,6 +54,8 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
         os.chdir(here)
         # dbt would keep the lake open, and its memory, until the process ends.
         DuckDBConnectionManager.close_all_connections()
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if not result.success:
         raise _as_user_error(_first_message(result))
 

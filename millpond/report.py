@@ -86,7 +86,7 @@ def _print_decisions(out: Console, built: date) -> None:
             order by count(*) desc, action_id
             """
         ).fetchall()
-        # The best of each action chosen: a few customers that show what decides.
+        # The best of each action, and of those to whom something else was ruled out: a few that show what decides.
         rows = connection.execute(
             """
             select keys.source_system || '/' || keys.customer_key as customer, actions.action_id, actions.reason
@@ -94,7 +94,7 @@ def _print_decisions(out: Console, built: date) -> None:
             inner join marts.customer_keys as keys using (customer_id)
             where actions.rank = 1
             qualify $shown >= row_number() over (
-                partition by actions.action_id
+                partition by actions.action_id, actions.reason like 'Nothing else%'
                 order by actions.net_value desc, keys.customer_key
             )
             order by actions.net_value desc, customer

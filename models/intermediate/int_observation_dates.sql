@@ -39,16 +39,23 @@ wanted as (
 
 ),
 
+known as (
+
+    {{ 'select observation_date from ' ~ this if is_incremental() else 'select cast(null as date) as observation_date where false' }}
+
+),
+
 new_dates as (
 
     select wanted.observation_date
 
     from wanted
     cross join as_of
+    left join known on wanted.observation_date = known.observation_date
 
     where
         wanted.observation_date <= as_of.as_of_date
-        {{ 'and wanted.observation_date not in (select observation_date from ' ~ this ~ ')' if is_incremental() }}
+        and known.observation_date is null
 
 )
 

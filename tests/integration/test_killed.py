@@ -56,3 +56,15 @@ def test_killed_build_is_completed_by_the_next(shop: Path, tmp_path: Path, monke
         answers.append(content())
     assert answers[0] == answers[1]
     assert all(answers[0])
+
+
+def test_interrupted_build_says_so_in_one_line(shop: Path, home: Path) -> None:
+    shutil.copytree(shop, home / "raw")
+    process = subprocess.Popen([sys.executable, "-m", "millpond", "build"], stderr=subprocess.PIPE, text=True)
+    log = home / "logs" / "dbt.log"
+    while process.poll() is None and not (log.exists() and "START sql table" in log.read_text()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "millpond: interrupted; run the same command again to go on\n"

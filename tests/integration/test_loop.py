@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from feast import FeatureStore
 
-from millpond import dbt, features, lake, pipeline
+from millpond import dbt, errors, features, lake, pipeline
 from millpond.learning import Trained
 from training import model_store
 
@@ -102,6 +102,21 @@ class TestLoop:
         card = (folder / "model_card.md").read_text()
         assert "Who must not use it" in card
         assert "earlier_responses" in card
+
+    def test_scores_asked_for_before_training_name_the_training(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millpond.settings.models_folder", lambda: tmp_path)
+        before = ask("select count(*) from predictions.repurchase_timing")
+        with pytest.raises(errors.ModelNotTrained, match="no repurchase_timing model: run `millpond train` first"):
+            pipeline.score()
+        assert ask("select count(*) from predictions.repurchase_timing") == before
+
+    def test_training_as_of_a_date_without_features_names_the_build(self) -> None:
+        with pytest.raises(
+            errors.NotBuilt, match="no features as of 2023-05-03: run `millpond build --as-of 2023-05-03`"
+        ):
+            pipeline.train("repurchase_timing", as_of=date(2023, 5, 3))
 
     def test_second_run_changes_no_decision(self) -> None:
         query = "select * from decisions.next_best_actions order by customer_id, rank"

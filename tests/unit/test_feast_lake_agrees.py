@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feast_lake import LakeSource
-from feast_lake.connection import Lake
 from feast_lake.entities import EntityRows
+from feast_lake.lake import Lake
 from feast_lake.point_in_time import ViewRead, historical
 from feast_lake.retrieval import HistoricalJob
 from feast_lake_fixtures import CHANNEL, CUSTOMER, build_lake, feature_store, view
