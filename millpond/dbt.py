@@ -73,7 +73,19 @@ def _first_message(result: Any) -> str:
     if result.exception is not None:
         return str(result.exception)
     failed = [one for one in result.result.results if one.status in ("error", "fail", "runtime error")]
-    return f"{failed[0].node.name}: {failed[0].message}" if failed else "dbt failed without a message"
+    if not failed:
+        return "dbt failed without a message"
+    if failed[0].node.name.startswith("rejected_share"):
+        return _too_many_rejected(failed[0].node.attached_node.split(".")[-1])
+    return f"{failed[0].node.name}: {failed[0].message}"
+
+
+def _too_many_rejected(base_model: str) -> str:
+    return (
+        f"[too_many_rejected] more rows of {base_model} were rejected than max_quarantine_share allows, so nothing was "
+        f"built from them: see `millpond sql 'select distinct reject_reasons from staging.{base_model}'`, mend "
+        "the files and land them again"
+    )
 
 
 def _as_user_error(message: str) -> errors.UserError:

@@ -62,6 +62,7 @@ dated as (
             {%- endif %}
             null
         ) as reject_reasons,
+        typed._raw_row,
         typed._file,
         typed._row,
 
@@ -139,7 +140,7 @@ from versions
 
 {#- The accepted rows of a base model, all versions: the body of a staging model. -#}
 {% macro staged_rows(base) -%}
-select * exclude (reject_reasons, row_status, _file, _row)
+select * exclude (reject_reasons, row_status, _raw_row, _file, _row)
 
 from {{ base }}
 

@@ -18,7 +18,7 @@
             {% endfor %}
         {% endfor %}
         {% if not found_any %}
-            {% do raise_user_error('no_raw_data', 'no raw data in ' ~ env_var('MILLPOND_HOME', '.millpond') ~ '/raw: land some first, for example with `millpond land complete_journey`') %}
+            {% do raise_user_error('no_raw_data', 'no raw data in ' ~ raw_folder() ~ ': land some first, for example with `millpond land complete_journey`') %}
         {% endif %}
         {% if first_events %}
             {% set first = run_query("select cast(min(event_at) as date) from (" ~ first_events | join(' union all ') ~ ")").columns[0][0] %}
@@ -35,7 +35,7 @@
     {% for format in files %}{% do found.update(found_columns(format, files[format])) %}{% endfor %}
     {% if found %}
         {% for column in raw_table.columns.values() if column.config.meta.required and column.name not in found %}
-            {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ env_var('MILLPOND_HOME', '.millpond') ~ '/raw/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
+            {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
         {% endfor %}
         {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', 'file_row_number']) | list %}
         {% if extra %}

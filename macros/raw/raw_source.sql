@@ -5,11 +5,16 @@
 {% endmacro %}
 
 
+{% macro raw_folder() -%}
+    {{ return(env_var('MILLPOND_HOME', '.millpond') ~ '/raw') }}
+{%- endmacro %}
+
+
 {#- Files of one raw table: {'parquet': [...], 'csv': [...]}; both lists empty when the table was not landed. -#}
 {% macro raw_files(family, table) %}
     {% set files = {'parquet': [], 'csv': []} %}
     {% if execute and target.name != 'lint' %}
-        {% set folder = env_var('MILLPOND_HOME', '.millpond') ~ '/raw/' ~ family ~ '/' ~ table %}
+        {% set folder = raw_folder() ~ '/' ~ family ~ '/' ~ table %}
         {% for format in files %}
             {% set found = run_query("select file from glob('" ~ folder ~ "/*." ~ format ~ "') order by file") %}
             {% do files[format].extend(found.columns[0].values()) %}

@@ -58,10 +58,12 @@
         {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
         {{ reject_reasons(columns, found) }} as reject_reasons,
-        _file,
+        -- The row as it came, kept for those that are rejected.
+        case when reject_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
+        replace(_file, '{{ raw_folder() }}/', '') as _file,
         {{ 'file_row_number' if format == 'parquet' else 'row_number() over (partition by _file)' }} as _row
 
-    from {{ read_files(format, files[format]) }}
+    from {{ read_files(format, files[format]) }} as raw_row
             {%- endset -%}
             {%- do branches.append(branch) -%}
         {%- endfor -%}
@@ -72,6 +74,7 @@
         cast(null as {{ column.data_type }}) as {{ column.name }},
         {%- endfor %}
         cast(null as varchar) as reject_reasons,
+        cast(null as varchar) as _raw_row,
         cast(null as varchar) as _file,
         cast(null as bigint) as _row
 

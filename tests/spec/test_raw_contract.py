@@ -1,0 +1,200 @@
+"""The raw contract as tables: what goes in, what becomes of it and why (docs/raw_contract.md)."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from millpond import dbt, errors, lake, pipeline
+
+FILES = {
+    "crm/customers/crm.csv": """
+        source_system | customer_key | email       | created_at           | known_at             | is_deleted
+        crm           | 1            | ann@x.org   | 2024-01-05           |                      |
+        crm           | 1            | ann@y.org   | 2024-01-05           | 2024-02-01T00:00:00Z |
+        crm           | 2            | undated@x.y |                      |                      |
+        crm           |              | lost@x.org  | 2024-01-05           |                      |
+        crm           | 3            | bob@x.org   | 2024-01-05           |                      | perhaps
+    """,
+    "crm/consents/crm.csv": """
+        source_system | customer_key | channel | status  | effective_at
+        crm           | 1            | email   | granted | 2024-01-05
+        crm           | 1            | pigeon  | granted | 2024-01-05
+    """,
+    "invoices/invoices/a.csv": """
+        source_system | invoice_id | invoiced_at               | customer_key | known_at
+        shop          | i1         | 2024-01-05 10:00:00       | 17850.0      |
+        shop          | i2         | 2024-01-05T23:30:00-02:00 | c2           |
+        shop          | i3         | 2024-13-05                | c3           |
+        shop          | i4         | 2024-01-05                | c4           | 2024-01-04
+        shop          | i5         | 2024-01-05                | c5           | 2999-01-01
+        shop          | i6         | 2024-01-05                |              |
+        shop          | i1         | 2024-01-05 10:00:00       | 17850.0      |
+    """,
+    "invoices/lines/a.csv": """
+        source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount
+        shop          | i1         | 1       | p1          | 2        | 9.90       | 0
+        shop          | i1         | 2       | p1          | two      | 9.90       |
+        shop          | i1         | 3       | p1          | 2        | 9,90       |
+        shop          | i1         | 4       | p1          | 2        | 9.90       | -1
+        shop          | i3         | 1       | p1          | 2        | 9.90       |
+        shop          | i9         | 1       |             | 2        | x          |
+    """,
+    "communications/messages/a.csv": """
+        source_system | message_id | customer_key | sent_at    | logging_probability | attributes   | known_at
+        mailer        | m1         | c1           | 2024-01-05 | 0.5                 | {"slot": 1}  |
+        mailer        | m2         | c1           | 2024-01-05 | 1.5                 |              |
+        mailer        | m3         | c1           | 2024-01-05 |                     | slot 1       |
+        mailer        | m4         | c1           | 2999-01-05 |                     |              | 2024-01-04
+    """,
+    "communications/events/a.csv": """
+        source_system | message_id | event_type | occurred_at
+        mailer        | m1         | opened     | 2024-01-06
+        mailer        | m1         | smelled    | 2024-01-06
+        mailer        | m2         | opened     | 2024-01-06
+    """,
+}
+
+QUARANTINE = """
+    raw_table               | row | reject_reasons
+    crm/customers           | 4   | customer_key is missing
+    crm/customers           | 5   | is_deleted is not a boolean: perhaps
+    crm/consents            | 2   | channel is none of email, sms, phone, post, push, app, any: pigeon
+    invoices/invoices       | 3   | invoiced_at is not a ts: 2024-13-05
+    invoices/invoices       | 4   | invoiced_at is later than known_at: 2024-01-05 00:00:00
+    invoices/invoices       | 5   | known_at is later than the clock: 2999-01-01 00:00:00
+    invoices/lines          | 2   | quantity is not a double: two
+    invoices/lines          | 3   | net_amount is not a money: 9,90
+    invoices/lines          | 4   | discount_amount is outside its range: -1
+    invoices/lines          | 5   | invoice_id refers to nothing: i3
+    invoices/lines          | 6   | product_key is missing; net_amount is not a money: x; invoice_id refers to nothing: i9
+    communications/messages | 2   | logging_probability is outside its range: 1.5
+    communications/messages | 3   | attributes is not json: slot 1
+    communications/events   | 2   | event_type is none of delivered, opened, clicked, replied, converted, redeemed, unsubscribed, bounced, complained: smelled
+    communications/events   | 3   | message_id refers to nothing: m2
+"""  # noqa: E501
+
+AUDIT = """
+    raw_table               | rows_read | accepted | superseded | duplicates | rejected
+    crm/customers           | 5         | 2        | 1          | 0          | 2
+    crm/consents            | 2         | 1        | 0          | 0          | 1
+    invoices/invoices       | 7         | 3        | 0          | 1          | 3
+    invoices/lines          | 6         | 1        | 0          | 0          | 5
+    communications/messages | 4         | 2        | 0          | 0          | 2
+    communications/events   | 3         | 1        | 0          | 0          | 2
+"""
+
+STAGED_INVOICES = """
+    invoice_id | invoiced_at         | customer_key | known_at            | currency
+    i1         | 2024-01-05 10:00:00 | 17850.0      | 2024-01-05 10:00:00 | USD
+    i2         | 2024-01-06 01:30:00 | c2           | 2024-01-06 01:30:00 | USD
+    i6         | 2024-01-05 00:00:00 | None         | 2024-01-05 00:00:00 | USD
+"""
+
+STAGED_CUSTOMERS = """
+    customer_key | email       | known_at            | superseded_at
+    1            | ann@x.org   | 2024-01-05 00:00:00 | 2024-02-01 00:00:00
+    1            | ann@y.org   | 2024-02-01 00:00:00 | None
+    2            | undated@x.y | None                | None
+"""
+
+
+def rows(table: str) -> list[tuple[str, ...]]:
+    """The cells of a drawn table, without its head."""
+    lines = [line for line in table.strip().splitlines() if line.strip()]
+    return [tuple(cell.strip() for cell in re.split(r"\s\|\s", f" {line} ")) for line in lines[1:]]
+
+
+def as_csv(table: str) -> str:
+    lines = [line for line in table.strip().splitlines() if line.strip()]
+    cells = [[cell.strip() for cell in re.split(r"\s\|", f" {line} ")] for line in lines]
+    return "\n".join(
+        ",".join('"' + c.replace('"', '""') + '"' if '"' in c or "," in c else c for c in row) for row in cells
+    )
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("contract")
+    for name, table in FILES.items():
+        (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "raw" / name).write_text(as_csv(table))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        with lake.writing():
+            select = ("--select", "staging", "quarantine", "load_audit")
+            dbt.build(*select, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+        yield
+
+
+def ask(query: str) -> list[tuple[str, ...]]:
+    with lake.connect() as connection:
+        return [tuple(str(cell) for cell in row) for row in connection.execute(query).fetchall()]
+
+
+@pytest.mark.usefixtures("staged")
+class TestContract:
+    def test_every_bad_row_is_in_quarantine_with_every_reason(self) -> None:
+        found = ask("select raw_table, raw_row_number, reject_reasons from marts.quarantine")
+        assert sorted(found) == sorted(rows(QUARANTINE))
+
+    def test_quarantine_keeps_the_row_as_it_came(self) -> None:
+        query = "select raw_row ->> 'quantity', raw_file from marts.quarantine where reject_reasons like 'quantity%'"
+        assert ask(query) == [("two", "invoices/lines/a.csv")]
+
+    def test_counts_reconcile_per_file(self) -> None:
+        query = "select raw_table, rows_read, accepted, superseded, duplicates, rejected from marts.load_audit"
+        assert sorted(ask(query)) == sorted(rows(AUDIT))
+
+    def test_zones_are_converted_and_keys_keep_their_text(self) -> None:
+        query = "select invoice_id, invoiced_at, customer_key, known_at, currency from staging.stg_invoices__invoices"
+        assert sorted(ask(query)) == sorted(rows(STAGED_INVOICES))
+
+    def test_versions_follow_each_other(self) -> None:
+        query = "select customer_key, email, known_at, superseded_at from staging.stg_crm__customers"
+        assert sorted(ask(query)) == sorted(rows(STAGED_CUSTOMERS))
+
+    def test_absent_tables_are_typed_and_empty(self) -> None:
+        described = dict(row[:2] for row in ask("describe staging.stg_crm__asset_readings"))
+        assert described["measured_at"] == "TIMESTAMP"
+        assert ask("select count(*) from staging.stg_crm__asset_readings") == [("0",)]
+
+    def test_planned_message_may_lie_in_the_future(self) -> None:
+        assert ("m4",) in ask("select message_id from staging.stg_communications__messages")
+
+
+def test_parquet_and_csv_are_read_together(home: Path) -> None:
+    folder = home / "raw" / "invoices" / "products"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("product_key,source_system,category\np1,shop,Bread\n")
+    duckdb.sql(f"copy (select 'shop' as source_system, 2 as product_key) to '{folder}/b.parquet' (format parquet)")
+    with lake.writing():
+        dbt.build("--select", "+products", variables={}, on_node=pipeline.nothing)
+    assert sorted(ask("select product_key, category from marts.products")) == [("2", "None"), ("p1", "Bread")]
+
+
+def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:
+    folder = home / "raw" / "invoices" / "invoices"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("source_system,invoice_id,invoiced_at\nshop,i1,2024-01-05\nshop,i2,soon\n")
+    with pytest.raises(
+        errors.TooManyRejected,
+        match="more rows of base_invoices__invoices were rejected than max_quarantine_share allows",
+    ):
+        pipeline.build(as_of=None)
+    with lake.connect() as connection:
+        assert not lake.has_table(connection, "features", "customer_rhythm")
+
+
+def test_columns_that_the_contract_does_not_know_stay_out(home: Path) -> None:
+    folder = home / "raw" / "invoices" / "products"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("source_system,product_key,colour\nshop,p1,red\n")
+    with lake.writing():
+        dbt.build("--select", "+products", variables={}, on_node=pipeline.nothing)
+    with lake.connect() as connection:
+        columns: list[Any] = connection.execute("describe marts.products").fetchall()
+    assert "colour" not in {column[0] for column in columns}
