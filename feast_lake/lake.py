@@ -88,11 +88,13 @@ class _Kept(NamedTuple):
 
     def serves(self, version: tuple[int, ...]) -> bool:
         """Whether it is on this catalog, and no fatal error has stopped it."""
+        if self.version != version:
+            return False
         try:
             self.instance.execute("select 1")
         except duckdb.Error:
             return False
-        return self.version == version
+        return True
 
 
 _kept: dict[Address, _Kept] = {}
@@ -100,7 +102,7 @@ _lock = Lock()
 
 
 def _before_fork() -> None:
-    # DuckDB's threads do not live on in a forked child, which would wait for them when it ends.
+    # A forked child has none of DuckDB's threads, and would wait for them for ever when it ends.
     _lock.acquire()
     _kept.clear()
 

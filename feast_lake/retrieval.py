@@ -24,7 +24,7 @@ from feast_lake.writing import save
 class LakeRetrievalJob(RetrievalJob):
     """One SQL statement on a lake.
 
-    It opens a connection of its own each time it runs, so jobs may run in any thread.
+    It has a session of its own each time it runs (see `reader`), so jobs may run in any thread.
     """
 
     def __init__(self, *, lake: Lake, statement: str) -> None:

@@ -1,41 +1,7 @@
--- Which channels a customer withdrew or granted, as of the as-of date. An unsubscribe or a complaint withdraws its channel at once.
+-- Which channels of the catalogue a customer withdrew or granted, at the as-of date.
 with as_of as (
 
     select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-stated as (
-
-    select
-        keys.customer_id,
-        consents.channel,
-        consents.status,
-        consents.effective_at
-
-    from {{ ref('stg_crm__consents') }} as consents
-    inner join {{ ref('customer_keys') }} as keys
-        on
-            consents.source_system = keys.source_system
-            and consents.customer_key = keys.customer_key
-    cross join as_of
-
-    where
-        consents.purpose = 'marketing'
-        and consents.effective_at < as_of.as_of_date
-        and {{ known_as_of('consents', 'as_of.as_of_date') }}
-
-    union all
-
-    select
-        customer_id,
-        channel,
-        'withdrawn' as status,
-        occurred_at as effective_at
-
-    from {{ ref('message_events') }}
-
-    where event_type in ('unsubscribed', 'complained')
 
 ),
 
@@ -49,20 +15,25 @@ channels as (
 newest as (
 
     select
-        stated.customer_id,
+        consents.customer_id,
         channels.channel,
-        stated.status,
+        consents.status,
         row_number() over (
-            partition by stated.customer_id, channels.channel
-            order by stated.effective_at desc, stated.status desc
+            partition by consents.customer_id, channels.channel
+            order by consents.effective_at desc, consents.status desc
         ) as newest_first
 
-    from stated
-    inner join channels on stated.channel = channels.channel or stated.channel = 'any'
+    from {{ ref('consents') }} as consents
+    cross join as_of
+    inner join channels on consents.channel = channels.channel or consents.channel = 'any'
+
+    where
+        consents.purpose = 'marketing'
+        and consents.effective_at < as_of.as_of_date
 
 ),
 
-consents as (
+current_consents as (
 
     select
         customer_id,
@@ -75,4 +46,4 @@ consents as (
 
 )
 
-select * from consents
+select * from current_consents

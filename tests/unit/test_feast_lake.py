@@ -127,6 +127,12 @@ def test_the_last_correction_wins_and_a_mapped_column_bears_the_features_name(
     assert answer["visits"].to_pylist() == [4, 7]
 
 
+def test_the_last_correction_wins_at_the_events_own_moment_too(store: FeatureStore) -> None:
+    rows = asked(("ann", "2024-01-02 12:00"), ("ann", "2024-01-04"), ("ann", "2024-01-04"))
+    answer = store.get_historical_features(rows.assign(channel=["web", "shop", "web"]), ["visits:visits"])
+    assert answer.to_arrow()["visits"].to_pylist() == [4, 7, 4]
+
+
 def test_a_correction_is_not_known_before_it_was_created(store: FeatureStore) -> None:
     rows = asked(
         ("ann", "2024-01-02 12:00"),

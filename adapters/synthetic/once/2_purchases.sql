@@ -67,16 +67,16 @@ with bought as (
     from purchases
     inner join persons on purchases.n = persons.n
 
-    union all
+    union all by name
 
     select
-        -1 - guests.n,
-        1,
-        whole_below($days, 'guest', -1 - guests.n, 0),
-        'DE',
-        whole_below(12, 'category', -1 - guests.n, 0),
+        -1 - guests.n as n,
+        1 as number,
+        whole_below($days, 'guest', -1 - guests.n, 0) as day,
+        'DE' as country,
+        whole_below(12, 'category', -1 - guests.n, 0) as favourite_category,
 
-        false
+        false as is_till
 
     from range($customers // 2) as guests(n)
 
@@ -101,7 +101,7 @@ booked as (
 
     from sized
 
-    union all
+    union all by name
 
     -- Part of what is sold comes back some days later: all lines or the first.
     select

@@ -18,18 +18,20 @@ with channels as (
 slots as (
 
     select
-        slot,
-        slot * 30 + 10 as month_day
+        row_number() over (order by first_day) as slot,
+        first_day + 8 as earliest_day,
+        false as is_planned
 
-    from range(1 + $days // 30) as slots(slot)
+    from months
 
-    where slot * 30 + 25 < $days - 7
+    where first_day + 23 < $days
 
     union all
 
     select
-        1000,
-        $days + 2
+        1000 as slot,
+        $days + 2 as earliest_day,
+        true as is_planned
 
 )
 
@@ -43,9 +45,9 @@ select
     whole_below(12, 'campaign category', campaign, 0) as category,
     whole_below(5, 'discount', campaign, 0) * 5 + 5 as discount_percent,
 
-    slots.slot = 1000 as is_planned,
+    slots.is_planned,
 
-    case when slots.slot = 1000 then slots.month_day else slots.month_day + whole_below(15, 'sent', campaign, 0) end as sent_day,
+    slots.earliest_day + case when slots.is_planned then 0 else whole_below(15, 'sent', campaign, 0) end as sent_day,
     sent_day - 7 as start_day,
     sent_day + channels.days_open as end_day
 
@@ -57,7 +59,8 @@ order by campaign;
 create temp table unsubscribed (n bigint, channel varchar, occurred_at timestamp);
 
 create temp table pending_events (
-    n bigint, campaign bigint, system varchar, event_type varchar, occurred_at timestamp, known_at timestamp, value_amount decimal(18, 4)
+    n bigint, campaign bigint, step integer, system varchar, event_type varchar,
+    occurred_at timestamp, known_at timestamp, value_amount decimal(18, 4)
 );
 
 -- Products and everything else without a date of its own is known from the start.
