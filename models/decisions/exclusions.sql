@@ -51,12 +51,12 @@ deleted as (
 
 ),
 
--- Control messages were withheld, so they do not count as contacts; planned ones do.
+-- Control messages were withheld, and planned ones are candidates themselves: neither is a contact yet.
 messages as (
 
     select * from {{ ref('messages') }}
 
-    where direction = 'outbound' and arm = 'treatment'
+    where direction = 'outbound' and arm = 'treatment' and not is_planned
 
 ),
 

@@ -76,8 +76,10 @@ enriched as (
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
             and messages.channel = actions.channel
 
-    -- A planned message is known from the as-of date at the latest.
-    where messages.known_at < as_of.as_of_date or messages.sent_at >= as_of.as_of_date
+    where
+        messages.known_at < as_of.as_of_date
+        -- A planned message without known_at (which is then sent_at) is known on the as-of date.
+        or (messages.sent_at >= as_of.as_of_date and messages.known_at = messages.sent_at)
 
 )
 

@@ -55,7 +55,7 @@ reachable as (
         case month_campaigns.system when 'crm' then persons.has_crm else persons.has_mailer end
         and unsubscribed.n is null
         and consents_to(month_campaigns.channel, persons.n)
-        and record_day(month_campaigns.system, persons.n, persons.entry_day) < month_campaigns.sent_day
+        and record_day(month_campaigns.system, persons.n, persons.entry_day) < least(month_campaigns.sent_day, $days)
         and not coalesce(month_campaigns.sent_day >= withdrawal_day(month_campaigns.channel, persons.n), false)
 
 ),

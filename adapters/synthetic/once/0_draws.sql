@@ -45,7 +45,9 @@ create temp macro withdrawal_day(channel, n) as
 
 -- Contact data. The prime factor spreads the numbers: neighbours look like strangers, and no two persons share by accident.
 create temp macro name_of(n) as
-    ['Anna', 'Ben', 'Clara', 'David', 'Emma', 'Felix', 'Greta', 'Hugo', 'Ida', 'Jonas', 'Käthe', 'Lukas'][1 + whole_below(12, 'first name', n, 0)]
+    ['Anna', 'Ben', 'Clara', 'David', 'Emma', 'Felix', 'Greta', 'Hugo', 'Ida', 'Jonas', 'Käthe', 'Lukas'][
+        1 + whole_below(12, 'first name', n, 0)
+    ]
     || ' '
     || ['Bauer', 'Brown', 'Fischer', 'Jones', 'Keller', 'Martin', 'Meier', 'Schmidt', 'Smith', 'Weber', 'Wilson', 'Wolf'][
         1 + whole_below(12, 'last name', n, 0)
@@ -80,28 +82,43 @@ create temp macro phone_of(owner, country, style) as
         when 2 then case country when 'US' then '' else '0' end
         else '+' || calling_code(country) || ' '
     end
-    || case style when 2 then '7' || left(phone_digits(owner), 2) || ' ' || substr(phone_digits(owner), 3) else '7' || phone_digits(owner) end;
+    || '7'
+    || case style when 2 then left(phone_digits(owner), 2) || ' ' || substr(phone_digits(owner), 3) else phone_digits(owner) end;
 
 -- What a case says, by mood: below a third angry, above two thirds pleased.
 create temp macro body_of(mood, is_english, variant) as
     case
-        when is_english and mood < 0.33
-            then ['The parcel came late and broken, I am very angry.', 'Terrible service, nobody answers. I want my money back.',
-                'The product is bad and I am disappointed.'][1 + variant]
-        when is_english and mood < 0.67
-            then ['Please send me the invoice again.', 'When will my order arrive?', 'Can I change the address?'][1 + variant]
-        when is_english
-            then ['Thank you, great service and quick delivery!', 'I love it, excellent quality.', 'Very friendly help, I am happy.'][1 + variant]
-        when mood < 0.33
-            then ['Das Paket kam zu spät und kaputt, ich bin sehr verärgert.', 'Schlechter Service, niemand antwortet. Ich will mein Geld zurück.',
-                'Das Produkt ist mangelhaft, ich bin enttäuscht.'][1 + variant]
-        when mood < 0.67
-            then ['Bitte senden Sie mir die Rechnung noch einmal.', 'Wann kommt meine Bestellung an?', 'Kann ich die Adresse ändern?'][1 + variant]
-        else
-            ['Danke, toller Service und schnelle Lieferung!', 'Ich bin begeistert, hervorragende Qualität.', 'Sehr freundliche Hilfe, super zufrieden.'][
-                1 + variant
-            ]
-    end;
+        when is_english and mood < 0.33 then [
+            'The parcel came late and broken, I am very angry.',
+            'Terrible service, nobody answers. I want my money back.',
+            'The product is bad and I am disappointed.'
+        ]
+        when is_english and mood < 0.67 then [
+            'Please send me the invoice again.',
+            'When will my order arrive?',
+            'Can I change the address?'
+        ]
+        when is_english then [
+            'Thank you, great service and quick delivery!',
+            'I love it, excellent quality.',
+            'Very friendly help, I am happy.'
+        ]
+        when mood < 0.33 then [
+            'Das Paket kam zu spät und kaputt, ich bin sehr verärgert.',
+            'Schlechter Service, niemand antwortet. Ich will mein Geld zurück.',
+            'Das Produkt ist mangelhaft, ich bin enttäuscht.'
+        ]
+        when mood < 0.67 then [
+            'Bitte senden Sie mir die Rechnung noch einmal.',
+            'Wann kommt meine Bestellung an?',
+            'Kann ich die Adresse ändern?'
+        ]
+        else [
+            'Danke, toller Service und schnelle Lieferung!',
+            'Ich bin begeistert, hervorragende Qualität.',
+            'Sehr freundliche Hilfe, super zufrieden.'
+        ]
+    end[1 + variant];
 
 -- Products: 1,000 in 12 categories, the same assortment in both shops.
 create temp macro category_of(product) as product % 12;

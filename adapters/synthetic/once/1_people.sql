@@ -85,10 +85,10 @@ traits as (
         n,
 
         case when chance('process', n, 0) < 0.5 then 1 else 3 end as shape,
-        -- Purchases per clock day: gamma with shape 1.5 where buying is memoryless, else log-normal cycles of 25 days.
+        -- Purchases per clock day: gamma with shape 1.5 where buying is memoryless, else log-normal cycles of about 35 days.
         case
-            when shape = 1 then (-ln(chance('rate', n, 0)) + power(normal('rate', n), 2) / 2) * 0.027
-            else 1 / (25 * exp(0.5 * normal('cycle', n)))
+            when shape = 1 then (-ln(chance('rate', n, 0)) + power(normal('rate', n), 2) / 2) * 0.0195
+            else 1 / (35 * exp(0.5 * normal('cycle', n)))
         end as rate,
         -- Beta(1, 24), as in BG/NBD with a = 1, b = 24
         1 - power(chance('dropout', n, 0), 1.0 / 24) as dropout_probability,
@@ -107,7 +107,10 @@ traits as (
             else 0.5 + chance('persuasion', n, 1)
         end as persuasion,
         ['DE', 'DE', 'DE', 'DE', 'DE', 'DE', 'DE', 'DE', 'AT', 'AT', 'FR', 'CH', 'GB', 'US'][
-            case when chance('country', n, 0) < 0.93 then 1 + whole_below(11, 'country', n, 1) else 12 + whole_below(3, 'country', n, 1) end
+            case
+                when chance('country', n, 0) < 0.95 then 1 + whole_below(11, 'country', n, 1)
+                else 12 + whole_below(3, 'country', n, 1)
+            end
         ] as country,
 
         chance('till', n, 0) < 0.65 as has_till,
