@@ -100,6 +100,21 @@ def land(
 
 
 @app.command()
+def check(
+    raw: Annotated[
+        Path, typer.Argument(help="Folder with <family>/<table>/ files; default: that of this home.")
+    ] = Path(),
+) -> None:
+    """Say what a build would accept, supersede, drop and reject of raw data, and why; build nothing."""
+    from millpond import checking, report
+
+    folder = raw if raw != Path() else settings.raw_folder()
+    with progress("Checking") as done:
+        found = checking.check_raw(folder, on_node=done)
+    report.print_raw_check(out, found)
+
+
+@app.command()
 def build(
     as_of: AsOf = None,
     full_refresh: Annotated[

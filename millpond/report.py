@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millpond import lake, settings
+from millpond.checking import RawCheck
 from millpond.health import Check
 from millpond.learning import Trained
 
@@ -112,6 +113,18 @@ def _print_decisions(out: Console, built: date) -> None:
     worth = sum(value or 0 for *_, value in counts)
     out.print(f"{total:,} customers: {chosen}; expected net value {worth:,.2f}.", highlight=False)
     out.print()
+
+
+def print_raw_check(out: Console, found: RawCheck) -> None:
+    """Counts per table, then each reason for rejection with an example."""
+    table = Table(title="What a build would make of it", title_justify="left")
+    for name in ("table", "rows", "accepted", "superseded", "duplicates", "rejected"):
+        table.add_column(name, justify="left" if name == "table" else "right")
+    for raw_table, *counts in found.audit:
+        table.add_row(raw_table, *(f"{count:,}" for count in counts))
+    out.print(table)
+    for raw_table, reason, count, example in found.reasons:
+        out.print(f"{raw_table}: {count:,} x {reason}, such as {example}", highlight=False, soft_wrap=True)
 
 
 def print_checks(out: Console, checks: Sequence[Check]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from millpond import dbt, errors, lake, pipeline
+from millpond import checking, dbt, errors, lake, pipeline
 
 FILES = {
     "crm/customers/crm.csv": """
@@ -164,6 +164,22 @@ class TestContract:
 
     def test_planned_message_may_lie_in_the_future(self) -> None:
         assert ("m4",) in ask("select message_id from staging.stg_communications__messages")
+
+
+def test_check_says_what_a_build_would_do_and_builds_nothing(home: Path, tmp_path: Path) -> None:
+    for name, table in FILES.items():
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).write_text(as_csv(table))
+    found = checking.check_raw(tmp_path / "raw", on_node=pipeline.nothing)
+    counts = [tuple(str(cell) for cell in row) for row in found.audit]
+    assert counts == sorted(rows(AUDIT))
+    assert (
+        "crm/customers",
+        "customer_key is missing",
+        1,
+        "crm/customers/crm.csv row 4: customer_key is missing",
+    ) in found.reasons
+    assert not home.exists()
 
 
 def test_parquet_and_csv_are_read_together(home: Path) -> None:
