@@ -1,9 +1,22 @@
 {#-
-    A feature model keeps the observations it has and appends new ones. A backdated build first forgets what lies after its
-    as-of date, so that no later step can read a feature that was not known yet.
+    A feature model keeps the observations it has and appends new ones. Before that it forgets the newest one, which may have been
+    made before its day was over, and all from the as-of date on, so that a backdated build leaves nothing that was not known yet.
 -#}
 {% macro forget_later_observations() %}
     {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
+    {% set as_of_date = ref('int_as_of_date') %}
+    {% if is_incremental() %}
+        delete from {{ this }}
+
+        where
+            observation_date >= (select as_of_date from {{ as_of_date }})
+            or observation_date = (select max(observation_date) from {{ this }})
+    {% endif %}
+{% endmacro %}
+
+
+{#- The dates on which we looked, but for those that a backdated build does not know yet. -#}
+{% macro forget_later_dates() %}
     {% set as_of_date = ref('int_as_of_date') %}
     {% if is_incremental() %}
         delete from {{ this }}

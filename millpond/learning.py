@@ -11,7 +11,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import lake, settings
+from millpond import settings
 from training import backtest, dataset, model_card, model_store, repurchase_timing, response_propensity
 from training.backtest import Figures
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY, TrainingSet
@@ -107,12 +107,6 @@ def attribute_columns(inputs: pd.DataFrame) -> list[str]:
     return [name for name in inputs.columns if name.startswith(("offer_", "customer_"))]
 
 
-def has_messages(cut: date) -> bool:
-    """True when at least one message's outcome is closed, so that there is a response to learn."""
-    with lake.connect() as connection:
-        return not dataset.messages(connection, sent_from=None, cut=cut).empty
-
-
 def _tested(test: Callable[[], Figures]) -> Figures | None:
     """A short history is no reason not to train; the card then says that no figure exists."""
     try:
@@ -133,10 +127,13 @@ def _keep(
     stated = {**facts, "not_for": NOT_FOR, "as_of": cut.isoformat(), "lake_snapshot": snapshot}
     if figures:
         stated["test"] = figures.test
-    version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write)
+
+    def describe(folder: Path, version: str) -> None:
+        (folder / "metrics.json").write_text(json.dumps(figures._asdict() if figures else None, indent=1) + "\n")
+        (folder / "model_card.md").write_text(model_card.render(name, version, stated, _card_rows(figures)))
+
+    version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write, describe=describe)
     folder = settings.models_folder() / name / version
-    (folder / "metrics.json").write_text(json.dumps(figures._asdict() if figures else None, indent=1) + "\n")
-    (folder / "model_card.md").write_text(model_card.render(name, version, stated, _card_rows(figures)))
     return Trained(name, version, folder, figures)
 
 
@@ -146,6 +143,9 @@ def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
     gains: dict[str, Any] = {who: tuple(gain) for who, gain in figures.gains.items()}
     return {who: {**scores, "model's gain in log loss": gains.get(who)} for who, scores in figures.scores.items()}
 
+
+# Without messages there are no responses, and the loop goes on without this model.
+OPTIONAL = RESPONSE_PROPENSITY
 
 TRAINERS: dict[str, Callable[[FeatureStore, DuckDBPyConnection, date], Trained]] = {
     REPURCHASE_TIMING: train_timing,

@@ -11,7 +11,8 @@ import psutil
 from rich.console import Console
 
 from millpond import pipeline, report
-from millpond.learning import TRAINERS, has_messages
+from millpond.errors import CannotTrain
+from millpond.learning import OPTIONAL, TRAINERS
 
 Progress = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
@@ -34,11 +35,13 @@ def run(*, as_of: date | None, horizons: Sequence[int], out: Console, progress: 
         pipeline.publish(on_view=done)
     trained = []
     for name in TRAINERS:
-        if name == "response_propensity" and not has_messages(built):
-            out.print("No message with a closed outcome: no response model, so no action has a prediction.")
-            continue
-        with _measured(f"train {name}", steps), progress(f"Training {name}"):
-            trained.append(pipeline.train(name))
+        try:
+            with _measured(f"train {name}", steps), progress(f"Training {name}"):
+                trained.append(pipeline.train(name))
+        except CannotTrain as error:
+            if name != OPTIONAL:
+                raise
+            out.print(f"{error}. So no action has a prediction, and doing nothing wins.", highlight=False)
     with _measured("score", steps), progress("Scoring"):
         pipeline.score(horizons=horizons)
     with _measured("decide", steps), progress("Deciding") as done:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -78,7 +79,7 @@ def train(name: str, *, as_of: date | None = None) -> Trained:
         if cut not in dataset.observation_dates(connection):
             raise NotBuilt(f"no features as of {cut}: run `millpond build --as-of {cut}` first")
         try:
-            return TRAINERS[name](features.store(), connection, cut)
+            return TRAINERS[name](features.published_store(), connection, cut)
         except TrainingError as error:
             raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
 
@@ -86,17 +87,17 @@ def train(name: str, *, as_of: date | None = None) -> Trained:
 def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> dict[str, int]:
     """Write the predictions of the current models into the lake; those of the same date are replaced.
 
-    A home without messages has no response model: its customers get no response prediction.
+    Where no response could be learnt there is no response model: no action has a prediction, and doing nothing wins.
 
     Returns:
         Rows written per table of predictions.
 
     Raises:
-        ModelNotTrained: there is no timing model, or messages but no response model.
+        ModelNotTrained: there is no timing model, or a model knows what came after the date.
     """
     date_of_scores = built_as_of(as_of)
     with lake.writing():
-        feature_store = features.store()
+        feature_store = features.published_store()
         with lake.connect() as connection:
             predictions = {
                 "repurchase_timing": _timing_scores(feature_store, connection, date_of_scores, horizons),
@@ -110,10 +111,20 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> d
     return {table: len(rows) for table, rows in predictions.items()}
 
 
+def _current_model(name: str, as_of: date) -> Path | None:
+    """Folder of the model in use; None: never trained."""
+    folder = model_store.current(settings.models_folder(), name)
+    if folder is not None and model_store.as_of(folder.name) > as_of:
+        raise ModelNotTrained(
+            f"{name} {folder.name} learnt from what came after {as_of}: run `millpond train --as-of {as_of}` first"
+        )
+    return folder
+
+
 def _timing_scores(
     feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
 ) -> pd.DataFrame:
-    folder = model_store.current(settings.models_folder(), REPURCHASE_TIMING)
+    folder = _current_model(REPURCHASE_TIMING, as_of)
     if folder is None:
         raise ModelNotTrained("no repurchase_timing model: run `millpond train` first")
     customers = dataset.buyers(connection, [as_of])
@@ -126,11 +137,9 @@ def _timing_scores(
 def _response_scores(
     feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date
 ) -> dict[str, pd.DataFrame]:
-    folder = model_store.current(settings.models_folder(), RESPONSE_PROPENSITY)
+    folder = _current_model(RESPONSE_PROPENSITY, as_of)
     if folder is None:
-        if dataset.messages(connection, sent_from=None, cut=as_of).empty:
-            return {}
-        raise ModelNotTrained("no response_propensity model: run `millpond train` first")
+        return {}
     model = response_propensity.load(folder)
     catalogue = dataset.catalogue_offers(connection, as_of=as_of)
     planned = dataset.planned_offers(connection, as_of=as_of)
@@ -168,7 +177,8 @@ def decide(*, as_of: date | None = None, on_node: Callable[[str], None] = nothin
     """
     built_as_of(as_of)
     with lake.writing():
-        dbt.build("--select", "decisions", variables=_variables(as_of), on_node=on_node)
+        # The catalogues too: people edit them between decisions.
+        dbt.build("--select", "decisions", "actions", "contact_policy", variables=_variables(as_of), on_node=on_node)
     with lake.connect() as connection:
         rows = connection.execute(
             "select action_id, count(*) from decisions.next_best_actions where rank = 1 group by 1 order by 2 desc, 1"

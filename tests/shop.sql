@@ -55,7 +55,15 @@ copy (
 
 copy (
 
-    select 'shop' as source_system, invoice_id, invoiced_at, customer_key from visits
+    select
+        'shop' as source_system,
+        invoice_id,
+        invoiced_at,
+        customer_key,
+        -- One in twenty is late.
+        case when chance('late' || invoice_id) < 0.05 then invoiced_at + interval 10 day end as known_at
+
+    from visits
 
 ) to '$raw/invoices/invoices/shop.parquet';
 
@@ -67,11 +75,21 @@ copy (
         lines.line_no,
         'p' || (hash(visits.invoice_id || lines.line_no) % 20) as product_key,
         1.0 as quantity,
-        cast(1 + hash(visits.invoice_id || lines.line_no) % 5000 / 100.0 as decimal(18, 4)) as net_amount,
-        cast(hash(visits.invoice_id) % 100 / 100.0 as decimal(18, 4)) as discount_amount
+        cast(
+            case
+                when versions.version = 1 then 1 + hash(visits.invoice_id || lines.line_no) % 5000 / 100.0
+                else hash(visits.invoice_id) % 3
+            end as decimal(18, 4)
+        ) as net_amount,
+        cast(hash(visits.invoice_id) % 100 / 100.0 as decimal(18, 4)) as discount_amount,
+        case when versions.version = 2 then visits.invoiced_at + interval 20 day end as known_at
 
     from visits
     cross join range(1, 3) as lines(line_no)
+    cross join range(1, 3) as versions(version)
+
+    -- One in twenty is corrected later, a few of them to nothing.
+    where versions.version = 1 or chance('corrected' || visits.invoice_id) < 0.05
 
 ) to '$raw/invoices/lines/shop.parquet';
 
@@ -102,9 +120,15 @@ copy (
         'letter' || campaign as campaign_id,
         case when campaign % 2 = 0 then 'type_a' else 'type_b' end as action_id,
         sent_at as starts_at,
-        sent_at + interval 20 day as ends_at
+        sent_at + interval 20 day as ends_at,
+        to_json({'pages': case when version = 1 then 8 else 16 end}) as attributes,
+        case when version = 2 then sent_at + interval 30 day end as known_at
 
     from letters
+    cross join range(1, 3) as versions(version)
+
+    -- Two letters are described anew a month after they were sent.
+    where version = 1 or campaign % 4 = 1
 
 ) to '$raw/communications/campaigns/shop.parquet';
 
@@ -134,7 +158,8 @@ copy (
         'shop' as source_system,
         message_id,
         'redeemed' as event_type,
-        sent_at + interval 1 day * (1 + n % 15) as occurred_at
+        sent_at + interval 1 day * (1 + n % 15) as occurred_at,
+        case when n % 20 = 0 then sent_at + interval 25 day end as known_at
 
     from posted
 

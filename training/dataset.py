@@ -152,13 +152,20 @@ def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date) -> 
             sent_at as event_timestamp,
             action_id,
             attributes,
-            coalesce(responded_at < $cut and response_known_at < $cut, false) as responded
+            coalesce(bool_or(
+                responded_at < $cut
+                and response_known_at < $cut
+                and coalesce(response_superseded_at, date '9999-12-31') >= $cut
+            ), false) as responded
         from labels.message_responses
         where
             arm = 'treatment'
             and sent_at >= coalesce($sent_from, date '0001-01-01')
             and sent_at < $cut
             and outcome_closes_at <= $cut
+            and message_known_at < $cut
+            and coalesce(message_superseded_at, date '9999-12-31') >= $cut
+        group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes
         order by sent_at, source_system, message_id
         """,
         {"sent_from": sent_from, "cut": cut},

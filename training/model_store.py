@@ -11,7 +11,9 @@ from pathlib import Path
 CURRENT = "current"
 
 
-def keep(folder: Path, name: str, *, as_of: date, write: Callable[[Path], None]) -> str:
+def keep(
+    folder: Path, name: str, *, as_of: date, write: Callable[[Path], None], describe: Callable[[Path, str], None]
+) -> str:
     """Store a model as a new version and make it the current one.
 
     The version is the as-of date and a digest of the files: the same training gives the same version. A killed
@@ -21,6 +23,7 @@ def keep(folder: Path, name: str, *, as_of: date, write: Callable[[Path], None])
         folder: of all models.
         name: of this model, such as `repurchase_timing`.
         write: writes the model's files into the folder it is given.
+        describe: writes what is said of the model, such as its card, into the folder, given the version.
 
     Returns:
         The version, such as `2018-01-02-1f0c9a2b`.
@@ -31,8 +34,12 @@ def keep(folder: Path, name: str, *, as_of: date, write: Callable[[Path], None])
     try:
         write(staged)
         version = f"{as_of.isoformat()}-{_digest(staged)}"
-        if not (parent / version).exists():
-            staged.chmod(0o755)
+        describe(staged, version)
+        staged.chmod(0o755)
+        if (parent / version).exists():
+            # The same model again: its card may say something new.
+            shutil.copytree(staged, parent / version, dirs_exist_ok=True)
+        else:
             os.replace(staged, parent / version)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -57,6 +64,11 @@ def current(folder: Path, name: str) -> Path | None:
     """Folder of the current version; None: never trained."""
     pointer = folder / name / CURRENT
     return folder / name / pointer.read_text().strip() if pointer.exists() else None
+
+
+def as_of(version: str) -> date:
+    """The as-of date of a version: it learnt from nothing that was known later."""
+    return date.fromisoformat(version[:10])
 
 
 def _digest(folder: Path) -> str:

@@ -27,11 +27,12 @@ parents as (
     select
         source_system,
         {{ parent_key }},
-        event_at
+        -- The first version tells when the row itself came: a later correction of its parent does not move it.
+        min_by(event_at, known_at) as event_at
 
     from {{ parent }}
 
-    where superseded_at is null
+    group by source_system, {{ parent_key }}
 
 ),
 

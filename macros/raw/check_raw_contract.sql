@@ -17,6 +17,9 @@
                 {% endif %}
             {% endfor %}
         {% endfor %}
+        {% if var('as_of_date') and run_query("select date '" ~ var('as_of_date') ~ "' > cast(" ~ clock() ~ " as date) + 1").columns[0][0] %}
+            {% do raise_user_error('as_of_in_future', 'as-of date ' ~ var('as_of_date') ~ ' lies in the future: choose tomorrow at the latest') %}
+        {% endif %}
         {% if not found_any %}
             {% do raise_user_error('no_raw_data', 'no raw data in ' ~ raw_folder() ~ ': land some first, for example with `millpond land complete_journey`') %}
         {% endif %}
@@ -37,7 +40,7 @@
         {% for column in raw_table.columns.values() if column.config.meta.required and column.name not in found %}
             {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
         {% endfor %}
-        {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', 'file_row_number']) | list %}
+        {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', '_position', 'file_row_number']) | list %}
         {% if extra %}
             {% do exceptions.warn(raw_table.source_name ~ '/' ~ raw_table.name ~ ': columns that the raw contract does not know stay out of the lake: ' ~ extra | join(', ')) %}
         {% endif %}

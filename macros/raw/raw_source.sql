@@ -16,8 +16,10 @@
     {% if execute and target.name != 'lint' %}
         {% set folder = raw_folder() ~ '/' ~ family ~ '/' ~ table %}
         {% for format in files %}
-            {% set found = run_query("select file from glob('" ~ folder ~ "/*." ~ format ~ "') order by file") %}
-            {% do files[format].extend(found.columns[0].values()) %}
+            {#- An empty file is an empty table. -#}
+            {% set found = run_query("select filename from read_blob('" ~ folder ~ "/*." ~ format ~ "') where size > 0 order by filename") if
+                run_query("select 1 from glob('" ~ folder ~ "/*." ~ format ~ "') limit 1").rows else none %}
+            {% do files[format].extend(found.columns[0].values() if found else []) %}
         {% endfor %}
     {% endif %}
     {{ return(files) }}
@@ -31,7 +33,17 @@
     {%- if format == 'parquet' -%}
         read_parquet([{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', file_row_number = true)
     {%- else -%}
-        read_csv([{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', header = true, all_varchar = true)
+        {#- The dialect is given, not guessed: a guess may take a broken row for the header. -#}
+        (
+            select
+                *,
+                row_number() over () as _position
+
+            from read_csv(
+                [{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', all_varchar = true,
+                header = true, skip = 0, delim = ',', quote = '"', escape = '"'
+            )
+        )
     {%- endif -%}
 {% endmacro %}
 

@@ -3,11 +3,29 @@
     {%- set value = 'nullif(trim("' ~ name ~ '"), \'\')' if found_type == 'VARCHAR' else '"' ~ name ~ '"' -%}
     {%- if data_type == 'timestamp' -%}
         {#- A value without zone is UTC (the session's zone); one with a zone is converted. -#}
-        timezone('UTC', try_cast({{ value }} as timestamp with time zone))
+        timezone('UTC', {{ if_finite('try_cast(' ~ value ~ ' as timestamp with time zone)') }})
+    {%- elif data_type == 'double' -%}
+        {{ if_finite('try_cast(' ~ value ~ ' as double)') }}
+    {%- elif data_type == 'date' -%}
+        {{ if_finite('try_cast(' ~ value ~ ' as date)') }}
+    {%- elif data_type == 'bigint' -%}
+        {#- A cast would round 1.5 to 2. -#}
+        case when try_cast({{ value }} as double) % 1 = 0 then try_cast({{ value }} as bigint) end
     {%- else -%}
         try_cast({{ value }} as {{ data_type }})
     {%- endif -%}
 {% endmacro %}
+
+
+{#- Nan and infinity are numbers and dates to an engine, and to nobody else. -#}
+{% macro if_finite(value) -%}
+    case when isfinite({{ value }}) then {{ value }} end
+{%- endmacro %}
+
+
+{% macro is_no_json(text, kind) -%}
+    coalesce(case when json_valid({{ text }}) then json_type({{ text }}) end != '{{ kind }}', true)
+{%- endmacro %}
 
 
 {#- Why a raw row cannot be accepted on its own: text, or empty. -#}
@@ -32,8 +50,13 @@
         case when {{ typed }} < {{ meta.range[0] }}{% if meta.range[1] is not none %} or {{ typed }} > {{ meta.range[1] }}{% endif %} then '{{ name }} is outside its range: ' || {{ raw }} end
             {%- endif -%}
             {%- if meta.type == 'json' %},
-        case when not json_valid({{ raw }}) then '{{ name }} is not json: ' || left({{ raw }}, 80) end
+        case when {{ raw }} is not null and {{ is_no_json(raw, 'OBJECT') }} then '{{ name }} is not a json object: ' || left({{ raw }}, 80) end
             {%- endif -%}
+            {%- if meta.type == 'json array' %},
+        case when {{ raw }} is not null and {{ is_no_json(raw, 'ARRAY') }} then '{{ name }} is not a json array: ' || left({{ raw }}, 80) end
+            {%- endif -%}
+        {%- elif meta.required %},
+        '{{ name }} is missing'
         {%- endif -%}
     {%- endfor -%}
     )
@@ -61,7 +84,7 @@
         -- The row as it came, kept for those that are rejected.
         case when reject_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
-        {{ 'file_row_number' if format == 'parquet' else 'row_number() over (partition by _file)' }} as _row
+        {{ 'file_row_number' if format == 'parquet' else '_position - min(_position) over (partition by _file) + 1' }} as _row
 
     from {{ read_files(format, files[format]) }} as raw_row
             {%- endset -%}

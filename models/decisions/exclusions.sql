@@ -36,6 +36,26 @@ consent as (
 
 ),
 
+-- Nobody can say what a consent that we cannot read would have said.
+unreadable_consent as (
+
+    select distinct
+        candidates.customer_id,
+        candidates.action_id,
+        candidates.channel,
+        'consent_unreadable' as reason
+
+    from candidates
+    inner join {{ ref('customer_keys') }} as keys on candidates.customer_id = keys.customer_id
+    inner join {{ ref('base_crm__consents') }} as statements
+        on
+            keys.source_system = statements.source_system
+            and keys.customer_key = statements.customer_key
+
+    where statements.row_status = 'rejected'
+
+),
+
 deleted as (
 
     select
@@ -108,14 +128,18 @@ already_responded as (
         'already_responded' as reason
 
     from candidates
-    inner join {{ ref('message_responses') }} as responses
+    inner join messages
         on
-            candidates.customer_id = responses.customer_id
-            and candidates.action_id = responses.action_id
-            and candidates.channel = responses.channel
-            and candidates.as_of_date < cast(responses.outcome_closes_at as date)
+            candidates.customer_id = messages.customer_id
+            and candidates.action_id = messages.action_id
+            and candidates.channel = messages.channel
+            and messages.outcome_closes_at > candidates.as_of_date
+    inner join {{ ref('message_events') }} as events
+        on
+            messages.source_system = events.source_system
+            and messages.message_id = events.message_id
 
-    where responses.responded_at is not null
+    where events.is_response
 
 ),
 
@@ -165,6 +189,10 @@ no_prediction as (
 exclusions as (
 
     select * from consent
+
+    union all
+
+    select * from unreadable_consent
 
     union all
 

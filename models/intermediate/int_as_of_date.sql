@@ -15,6 +15,10 @@ with newest_events as (
 
     select max(event_at) as event_at from {{ ref('stg_crm__cases') }}
 
+    union all
+
+    select max(event_at) as event_at from {{ ref('stg_crm__consents') }}
+
 ),
 
 as_of as (

@@ -9,7 +9,7 @@ with lines as (
 
 products as (
 
-    select * from {{ ref('products') }}
+    select * from {{ ref('stg_invoices__products') }}
 
 ),
 
@@ -19,7 +19,7 @@ first_purchases as (
         lines.customer_id,
         products.category,
 
-        cast(min(greatest(lines.known_at, lines.invoiced_at)) as date) as known_at
+        cast(min(greatest(lines.known_at, lines.invoiced_at, products.known_at)) as date) as known_at
 
     from lines
     inner join products

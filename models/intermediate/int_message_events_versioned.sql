@@ -1,4 +1,5 @@
--- Every version of every event beside the message it belongs to, and whether it counts as the response.
+-- Every version of every event under every version of its message, and whether it counts as the response: known from when both
+-- were known, until either was replaced.
 with events as (
 
     select * from {{ ref('stg_communications__events') }}
@@ -8,8 +9,6 @@ with events as (
 messages as (
 
     select * from {{ ref('int_messages_versioned') }}
-
-    where superseded_at is null
 
 ),
 
@@ -39,8 +38,11 @@ enriched as (
 
         events.occurred_at,
         messages.sent_at,
-        events.known_at,
-        case when events.superseded_at < as_of.as_of_date then events.superseded_at end as superseded_at
+        greatest(events.known_at, messages.known_at) as known_at,
+        case
+            when least(events.superseded_at, messages.superseded_at) < as_of.as_of_date
+                then least(events.superseded_at, messages.superseded_at)
+        end as superseded_at
 
     from events
     cross join as_of
@@ -48,6 +50,8 @@ enriched as (
         on
             events.source_system = messages.source_system
             and events.message_id = messages.message_id
+            and coalesce(events.superseded_at, date '9999-12-31') > messages.known_at
+            and coalesce(messages.superseded_at, date '9999-12-31') > events.known_at
 
     where events.known_at < as_of.as_of_date
 

@@ -7,9 +7,11 @@ with messages as (
 
 campaigns as (
 
-    select * from {{ ref('stg_communications__campaigns') }}
+    select
+        *,
+        row_number() over (partition by source_system, campaign_id order by known_at) = 1 as is_first_version
 
-    where superseded_at is null
+    from {{ ref('stg_communications__campaigns') }}
 
 ),
 
@@ -56,7 +58,8 @@ enriched as (
         -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window.
         least(
             messages.sent_at + interval 1 day * coalesce(actions.response_window_days, {{ var('response_window_days') }}),
-            campaigns.ends_at + interval 1 day
+            -- A bare date is a whole day.
+            campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
         ) as outcome_closes_at,
         messages.known_at,
         case when messages.superseded_at < as_of.as_of_date then messages.superseded_at end as superseded_at
@@ -71,6 +74,9 @@ enriched as (
         on
             messages.source_system = campaigns.source_system
             and messages.campaign_id = campaigns.campaign_id
+            -- The campaign as it was known when the message was sent, or is planned now.
+            and (campaigns.is_first_version or campaigns.known_at <= least(messages.sent_at, as_of.as_of_date))
+            and coalesce(campaigns.superseded_at, date '9999-12-31') > least(messages.sent_at, as_of.as_of_date)
     left join actions
         on
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
@@ -81,6 +87,19 @@ enriched as (
         -- A planned message without known_at (which is then sent_at) is known on the as-of date.
         or (messages.sent_at >= as_of.as_of_date and messages.known_at = messages.sent_at)
 
+),
+
+-- Of several planned versions that do not say when they became known, the last one holds.
+versions as (
+
+    select *
+
+    from enriched
+
+    qualify
+        superseded_at is not null
+        or row_number() over (partition by source_system, message_id, superseded_at order by known_at desc) = 1
+
 )
 
-select * from enriched
+select * from versions

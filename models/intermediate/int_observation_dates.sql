@@ -3,7 +3,7 @@
     materialized='incremental',
     incremental_strategy='append',
     full_refresh=false,
-    pre_hook="{{ forget_later_observations() }}",
+    pre_hook="{{ forget_later_dates() }}",
 ) }}
 
 with as_of as (
@@ -12,9 +12,28 @@ with as_of as (
 
 ),
 
+-- The grid begins with what customers did, not with the date of birth of a CRM system (1900-01-01).
+first_events as (
+
+    select min(event_at) as event_at from {{ ref('stg_invoices__invoices') }}
+
+    union all
+
+    select min(event_at) as event_at from {{ ref('stg_communications__messages') }}
+
+    union all
+
+    select min(event_at) as event_at from {{ ref('stg_communications__visits') }}
+
+    union all
+
+    select min(event_at) as event_at from {{ ref('stg_crm__cases') }}
+
+),
+
 first_known as (
 
-    select cast(min(known_at) as date) as first_date from {{ ref('int_customer_keys_united') }}
+    select cast(min(event_at) as date) as first_date from first_events
 
 ),
 

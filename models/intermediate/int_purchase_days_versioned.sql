@@ -15,6 +15,7 @@ changes as (
         invoiced_date as purchase_date,
         cast(known_at as date) as known_at,
         1 as direction,
+        net_amount is null and quantity > 0 and invoice_type = 'invoice' as is_bought_for_unknown_amount,
         net_amount,
         discount_amount
 
@@ -27,6 +28,7 @@ changes as (
         invoiced_date as purchase_date,
         cast(superseded_at as date) as known_at,
         -1 as direction,
+        net_amount is null and quantity > 0 and invoice_type = 'invoice' as is_bought_for_unknown_amount,
         net_amount,
         discount_amount
 
@@ -44,7 +46,7 @@ changes_by_day as (
         known_at,
 
         sum(direction) as line_count,
-        sum(case when net_amount is null then direction else 0 end) as unknown_amount_count,
+        sum(case when is_bought_for_unknown_amount then direction else 0 end) as unknown_amount_count,
         sum(direction * net_amount) as net_amount,
         sum(direction * discount_amount) as discount_amount
 

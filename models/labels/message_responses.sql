@@ -1,7 +1,8 @@
--- Looks forward: what became of every outbound message, and from when that is final.
+-- Looks forward: every version of every outbound message with each version of each response to it, and from when and until
+-- when each was what we knew. Whoever trains judges them as of a cut.
 with messages as (
 
-    select * from {{ ref('messages') }}
+    select * from {{ ref('int_messages_versioned') }}
 
     where direction = 'outbound'
 
@@ -9,18 +10,9 @@ with messages as (
 
 responses as (
 
-    select
-        source_system,
-        message_id,
-
-        min(occurred_at) as responded_at,
-        min_by(known_at, occurred_at) as response_known_at
-
-    from {{ ref('message_events') }}
+    select * from {{ ref('int_message_events_versioned') }}
 
     where is_response
-
-    group by source_system, message_id
 
 ),
 
@@ -36,14 +28,13 @@ message_responses as (
         messages.arm,
         messages.attributes,
 
-        messages.logging_probability,
-
-        messages.is_planned,
-
         messages.sent_at,
         messages.outcome_closes_at,
-        responses.responded_at,
-        responses.response_known_at
+        messages.known_at as message_known_at,
+        messages.superseded_at as message_superseded_at,
+        responses.occurred_at as responded_at,
+        responses.known_at as response_known_at,
+        responses.superseded_at as response_superseded_at
 
     from messages
     left join responses

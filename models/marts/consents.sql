@@ -32,7 +32,8 @@ objections as (
 
     select
         customer_id,
-        channel,
+        -- An objection to a message of unknown channel is one to all of them.
+        case when channel = 'unknown' then 'any' else channel end as channel,
         'marketing' as purpose,
         'withdrawn' as status,
         event_type as evidence,

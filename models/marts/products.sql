@@ -1,21 +1,28 @@
-with products as (
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+products as (
 
     select
-        source_system,
-        product_key,
+        products.source_system,
+        products.product_key,
 
-        product_name,
-        category,
-        subcategory,
-        brand,
-        attributes,
+        products.product_name,
+        products.category,
+        products.subcategory,
+        products.brand,
+        products.attributes,
 
-        list_price,
-        unit_cost
+        products.list_price,
+        products.unit_cost
 
-    from {{ ref('stg_invoices__products') }}
+    from {{ ref('stg_invoices__products') }} as products
+    cross join as_of
 
-    where superseded_at is null
+    where {{ known_as_of('products', 'as_of.as_of_date') }}
 
 )
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -31,7 +32,9 @@ INVOICE = """
 
 
 def test_unknown_adapter_lists_the_known_ones(home: Path) -> None:
-    with pytest.raises(errors.UnknownAdapter, match="unknown adapter cdnov: choose one of cdnow, complete_journey"):
+    with pytest.raises(
+        errors.UnknownAdapter, match="unknown adapter cdnov: choose one of cdnow, complete_journey, online_retail, or"
+    ):
         landing.land("cdnov")
     assert not home.exists()
 
@@ -89,6 +92,23 @@ def test_second_writer_gets_one_line(home: Path) -> None:
         done = millpond("build")
     assert done.returncode == errors.LakeLocked.exit_code
     assert "another process is writing to" in done.stderr
+
+
+def test_as_of_date_in_the_future_is_refused(home: Path) -> None:
+    write(home, "invoices/invoices", INVOICE)
+    with pytest.raises(
+        errors.AsOfInFuture, match="as-of date 2999-01-01 lies in the future: choose tomorrow at the latest"
+    ):
+        pipeline.build(as_of=date(2999, 1, 1))
+
+
+def test_corrupt_catalog_is_one_line(home: Path) -> None:
+    (home / "lake").mkdir(parents=True)
+    (home / "lake" / "catalog.sqlite").write_text("this was a catalog")
+    done = millpond("sql", "select 1")
+    assert done.returncode == errors.LakeUnreadable.exit_code
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("step", [pipeline.score, pipeline.decide, pipeline.publish])

@@ -16,6 +16,13 @@ from millpond.learning import Trained
 from training import model_store
 
 AS_OF = date(2024, 2, 6)
+VIEWS = (
+    "customer_purchases",
+    "customer_rhythm",
+    "customer_communications",
+    "customer_channel_communications",
+    "customer_profile",
+)
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:
@@ -112,6 +119,21 @@ class TestLoop:
             pipeline.score()
         assert ask("select count(*) from predictions.repurchase_timing") == before
 
+    def test_model_that_knows_what_came_later_is_refused(self, built: Path) -> None:
+        pointer = built / "models" / "repurchase_timing" / "current"
+        version = pointer.read_text()
+        later = version.replace("2024-02-06", "2024-03-01").strip()
+        (pointer.parent / later).mkdir()
+        pointer.write_text(later)
+        try:
+            with pytest.raises(
+                errors.ModelNotTrained, match="learnt from what came after 2024-02-06: run `millpond train"
+            ):
+                pipeline.score()
+        finally:
+            pointer.write_text(version)
+            (pointer.parent / later).rmdir()
+
     def test_training_as_of_a_date_without_features_names_the_build(self) -> None:
         with pytest.raises(
             errors.NotBuilt, match="no features as of 2023-05-03: run `millpond build --as-of 2023-05-03`"
@@ -142,16 +164,35 @@ def build_features(as_of: date, *arguments: str) -> None:
 
 
 def test_history_built_in_steps_equals_a_full_rebuild(shop: Path, home: Path) -> None:
-    """Observations are appended as dates pass; computing all of them again gives the same rows."""
+    """Observations are appended while late and corrected rows arrive; computing all at once gives the same rows."""
     shutil.copytree(shop, home / "raw")
-    query = "select * from features.customer_rhythm order by customer_id, observation_date"
-    build_features(date(2024, 1, 9))
-    build_features(AS_OF)
-    in_steps = ask(query)
+    query = "select * from features.{} order by all"
+    for as_of in (date(2023, 10, 3), date(2024, 1, 9), AS_OF):
+        build_features(as_of)
+    in_steps = [ask(query.format(view)) for view in VIEWS]
     build_features(AS_OF, "--full-refresh")
-    assert ask(query) == in_steps
-    # The earlier as-of date is off the weekly grid, and still there.
-    assert date(2024, 1, 9) in {row[-1] for row in in_steps}
+    assert [ask(query.format(view)) for view in VIEWS] == in_steps
+    # The earlier as-of dates are off the weekly grid, and still there.
+    assert {date(2023, 10, 3), date(2024, 1, 9)} < {row[-1] for row in in_steps[0]}
+
+
+def test_rows_that_arrive_later_the_same_day_are_seen(shop: Path, home: Path) -> None:
+    """The observation of tomorrow, made at noon, is made again when the afternoon's invoice has arrived."""
+    shutil.copytree(shop, home / "raw")
+    build_features(AS_OF)
+    customer = ask("select customer_id from marts.customer_keys where customer_key = 'c1'")[0][0]
+    rhythm = f"select customer_id, frequency from features.customer_rhythm where observation_date = '{AS_OF}'"
+    query = f"select frequency from ({rhythm}) where customer_id = '{customer}'"
+    (before,) = ask(query)[0]
+    invoice = "'shop' as source_system, 'evening' as invoice_id"
+    afternoon = {
+        "invoices/invoices": f"{invoice}, timestamp '2024-02-05 17:00' as invoiced_at, 'c1' as customer_key",
+        "invoices/lines": f"{invoice}, 1 as line_no, 'p1' as product_key, 1 as quantity, 5.0 as net_amount",
+    }
+    for table, columns in afternoon.items():
+        duckdb.sql(f"copy (select {columns}) to '{home}/raw/{table}/late.parquet' (format parquet)")
+    build_features(AS_OF)
+    assert ask(query) == [(before + 1,)]
 
 
 def test_backdated_build_sees_nothing_of_the_future(
@@ -159,7 +200,7 @@ def test_backdated_build_sees_nothing_of_the_future(
 ) -> None:
     """The same features as of a date, whether or not later rows lie in the raw files."""
     cut = date(2023, 9, 4)
-    query = "select * from features.{} order by customer_id, observation_date"
+    query = "select * from features.{} order by all"
     answers = []
     for name in ("with_future", "without_future"):
         shutil.copytree(shop, tmp_path / name / "raw")
@@ -169,19 +210,20 @@ def test_backdated_build_sees_nothing_of_the_future(
         else:
             forget_rows_from(tmp_path / name / "raw", cut)
         build_features(cut)
-        answers.append([ask(query.format(view)) for view in ("customer_purchases", "customer_communications")])
+        answers.append([ask(query.format(view)) for view in VIEWS])
     assert answers[0] == answers[1]
     assert max(row[-1] for row in answers[0][0]) == cut
 
 
 def forget_rows_from(raw: Path, cut: date) -> None:
-    """Drop what happened on or after a date, and the lines of dropped invoices."""
+    """Drop what reached us on or after a date, and the lines of dropped invoices."""
     kept = {
-        "invoices/invoices": f"invoiced_at < '{cut}'",
-        "communications/campaigns": f"starts_at < '{cut}'",
+        "invoices/invoices": f"coalesce(known_at, invoiced_at) < '{cut}'",
+        "communications/campaigns": f"coalesce(known_at, starts_at) < '{cut}'",
         "communications/messages": f"sent_at < '{cut}'",
-        "communications/events": f"occurred_at < '{cut}'",
-        "invoices/lines": f"invoice_id in (select invoice_id from '{raw}/invoices/invoices/shop.parquet')",
+        "communications/events": f"coalesce(known_at, occurred_at) < '{cut}'",
+        "invoices/lines": f"coalesce(known_at, '{cut}'::date - 1) < '{cut}'"
+        f" and invoice_id in (select invoice_id from '{raw}/invoices/invoices/shop.parquet')",
     }
     for table, condition in kept.items():
         file = raw / table / "shop.parquet"

@@ -42,6 +42,7 @@ FILES = {
         shop          | i1         | 4       | p1          | 2        | 9.90       | -1
         shop          | i3         | 1       | p1          | 2        | 9.90       |
         shop          | i9         | 1       |             | 2        | x          |
+        shop          | i1         | 1.5     | p1          | nan      | 9.90       |
     """,
     "communications/messages/a.csv": """
         source_system | message_id | customer_key | sent_at    | logging_probability | attributes   | known_at
@@ -49,6 +50,7 @@ FILES = {
         mailer        | m2         | c1           | 2024-01-05 | 1.5                 |              |
         mailer        | m3         | c1           | 2024-01-05 |                     | slot 1       |
         mailer        | m4         | c1           | 2999-01-05 |                     |              | 2024-01-04
+        mailer        | m5         | c1           | 2024-01-05 |                     | [1, 2]       |
     """,
     "communications/events/a.csv": """
         source_system | message_id | event_type | occurred_at
@@ -71,8 +73,10 @@ QUARANTINE = """
     invoices/lines          | 4   | discount_amount is outside its range: -1
     invoices/lines          | 5   | invoice_id refers to nothing: i3
     invoices/lines          | 6   | product_key is missing; net_amount is not a money: x; invoice_id refers to nothing: i9
+    invoices/lines          | 7   | line_no is not a bigint: 1.5; quantity is not a double: nan
+    communications/messages | 5   | attributes is not a json object: [1, 2]
     communications/messages | 2   | logging_probability is outside its range: 1.5
-    communications/messages | 3   | attributes is not json: slot 1
+    communications/messages | 3   | attributes is not a json object: slot 1
     communications/events   | 2   | event_type is none of delivered, opened, clicked, replied, converted, redeemed, unsubscribed, bounced, complained: smelled
     communications/events   | 3   | message_id refers to nothing: m2
 """  # noqa: E501
@@ -82,8 +86,8 @@ AUDIT = """
     crm/customers           | 5         | 2        | 1          | 0          | 2
     crm/consents            | 2         | 1        | 0          | 0          | 1
     invoices/invoices       | 7         | 3        | 0          | 1          | 3
-    invoices/lines          | 6         | 1        | 0          | 0          | 5
-    communications/messages | 4         | 2        | 0          | 0          | 2
+    invoices/lines          | 7         | 1        | 0          | 0          | 6
+    communications/messages | 5         | 2        | 0          | 0          | 3
     communications/events   | 3         | 1        | 0          | 0          | 2
 """
 
@@ -190,6 +194,18 @@ def test_parquet_and_csv_are_read_together(home: Path) -> None:
     with lake.writing():
         dbt.build("--select", "+products", variables={}, on_node=pipeline.nothing)
     assert sorted(ask("select product_key, category from marts.products")) == [("2", "None"), ("p1", "Bread")]
+
+
+def test_required_column_that_only_the_other_format_has_is_missing(home: Path) -> None:
+    folder = home / "raw" / "invoices" / "products"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("source_system,category\nshop,Bread\n")
+    duckdb.sql(f"copy (select 'shop' as source_system, 'p2' as product_key) to '{folder}/b.parquet' (format parquet)")
+    with lake.writing():
+        nodes = ("--select", "base_invoices__products")
+        dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+    found = ask("select product_key, row_status, reject_reasons from staging.base_invoices__products")
+    assert sorted(found) == [("None", "rejected", "product_key is missing"), ("p2", "accepted", "")]
 
 
 def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:

@@ -11,6 +11,17 @@ where known_day >= getvariable('first_day') and known_day < getvariable('next_fi
 
 copy (
 
+    with reported as (
+
+        -- One in 500 is reported twice.
+        select
+            *,
+            unnest(case when chance('invoice twice', n, booking) < 0.002 then [1, 2] else [1] end) as report
+
+        from month_invoices
+
+    )
+
     select
         system as source_system,
         id_of('invoice', n, booking) as invoice_id,
@@ -23,16 +34,7 @@ copy (
         currency_of(country) as currency,
         moment(known_day, second + 300) as known_at
 
-    from (
-
-        -- One in 500 is reported twice.
-        select
-            *,
-            unnest(case when chance('invoice twice', n, booking) < 0.002 then [1, 2] else [1] end) as report
-
-        from month_invoices
-
-    )
+    from reported
 
 ) to '$raw/invoices/invoices/synthetic-$month.parquet' (format parquet);
 

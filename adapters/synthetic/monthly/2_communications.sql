@@ -56,7 +56,11 @@ reachable as (
         and unsubscribed.n is null
         and consents_to(month_campaigns.channel, persons.n)
         and record_day(month_campaigns.system, persons.n, persons.entry_day) < least(month_campaigns.sent_day, $days)
-        and not coalesce(month_campaigns.sent_day >= withdrawal_day(month_campaigns.channel, persons.n), false)
+        and not coalesce(
+            withdrawal_day(month_campaigns.channel, persons.n)
+            between record_day(month_campaigns.system, persons.n, persons.entry_day) + 1 and month_campaigns.sent_day,
+            false
+        )
 
 ),
 
@@ -164,20 +168,51 @@ with treated as (
 
 month_events as (
 
-    select *, 1 as step, 'delivered' as event_type, sent_at + interval 30 second as occurred_at from treated where is_delivered
+    select
+        *,
+        1 as step,
+        'delivered' as event_type,
+        sent_at + interval 30 second as occurred_at
+
+    from treated
+
+    where is_delivered
 
     union all by name
 
-    select *, 1 as step, 'bounced' as event_type, sent_at + interval 30 second as occurred_at from treated
+    select
+        *,
+        1 as step,
+        'bounced' as event_type,
+        sent_at + interval 30 second as occurred_at
+
+    from treated
+
     where channel in ('email', 'sms') and not is_delivered
 
     union all by name
 
-    select *, 2 as step, 'opened' as event_type, sent_at + (responds_at - sent_at) / 4 as occurred_at from treated where is_opened
+    select
+        *,
+        2 as step,
+        'opened' as event_type,
+        sent_at + (responds_at - sent_at) / 4 as occurred_at
+
+    from treated
+
+    where is_opened
 
     union all by name
 
-    select *, 3 as step, 'clicked' as event_type, sent_at + (responds_at - sent_at) / 2 as occurred_at from treated where is_clicked
+    select
+        *,
+        3 as step,
+        'clicked' as event_type,
+        sent_at + (responds_at - sent_at) / 2 as occurred_at
+
+    from treated
+
+    where is_clicked
 
     union all by name
 
@@ -253,16 +288,23 @@ copy (
 -- A visit leads to each purchase of the webshop; other visits say nothing of purchases to come.
 copy (
 
-    select
-        'shop' as source_system,
-        id_of('visit', n, visit) as visit_id,
-        key_of('shop', n) as customer_key,
-        moment(day, second) as visited_at,
-        case when chance('app', n, 0) < 0.3 then 'app' else 'web' end as channel,
-        'category ' || (1 + category) as category,
-        cast(30 + whole_below(900, 'duration', n, visit) as double) as duration_seconds
+    with looks as (
 
-    from (
+        select
+            n,
+            entry_day,
+            unnest(range(1 + cast(floor(3 * power(chance('curious', n, 0), 2)) as integer))) as look,
+            getvariable('first_day') * 4 + look as slot,
+            getvariable('first_day')
+            + whole_below(getvariable('next_first_day') - getvariable('first_day'), 'look day', n, slot) as day
+
+        from persons
+
+        where has_shop
+
+    ),
+
+    month_visits as (
 
         select
             n,
@@ -279,30 +321,27 @@ copy (
 
         select
             n,
-            -day * 4 - look as visit,
+            -1 - slot as visit,
             day,
-            whole_below(86400, 'look at', n, day * 4 + look) as second,
-            whole_below(12, 'look', n, day * 4 + look) as category
+            whole_below(86400, 'look at', n, slot) as second,
+            whole_below(12, 'look', n, slot) as category
 
-        from (
-
-            select
-                n,
-                entry_day,
-                unnest(range(cast(floor(3 * power(chance('curious', n, 0), 2)) as integer) + 1)) as look,
-                getvariable('first_day') + whole_below(
-                    getvariable('next_first_day') - getvariable('first_day'), 'look day', n, getvariable('first_day') * 4 + look
-                ) as day
-
-            from persons
-
-            where has_shop
-
-        )
+        from looks
 
         where day > entry_day
 
     )
+
+    select
+        'shop' as source_system,
+        id_of('visit', n, visit) as visit_id,
+        key_of('shop', n) as customer_key,
+        moment(day, second) as visited_at,
+        case when chance('app', n, 0) < 0.3 then 'app' else 'web' end as channel,
+        'category ' || (1 + category) as category,
+        cast(30 + whole_below(900, 'duration', n, visit) as double) as duration_seconds
+
+    from month_visits
 
     order by day, n, visit
 

@@ -73,11 +73,14 @@ copy (
             when 'till' then 'store'
         end as acquisition_channel,
         moment(created_day, 7 * 3600) as created_at,
-        case when system = 'crm' then to_json({
-            'language': case when chance('english', n, 0) < 0.2 then 'en' else 'de' end,
-            'business': chance('business', n, 0) < 0.1,
-            'interest': case when chance('interest', n, 0) < 0.6 then 'category ' || (1 + favourite_category) end
-        }) end as attributes,
+        case
+            when system = 'crm'
+                then to_json({
+                    'language': case when chance('english', n, 0) < 0.2 then 'en' else 'de' end,
+                    'business': chance('business', n, 0) < 0.1,
+                    'interest': case when chance('interest', n, 0) < 0.6 then 'category ' || (1 + favourite_category) end
+                })
+        end as attributes,
         moment(known_day, 7 * 3600 + home * 3600) as known_at
 
     from month_versions
@@ -285,68 +288,3 @@ copy (
     order by known_at, n
 
 ) to '$raw/crm/occasions/synthetic-$month.parquet' (format parquet);
-
--- One customer of the webshop in 25 buys a device, which reports every month until it is given back.
-create or replace temp table month_assets as
-
-select
-    n,
-    entry_day + whole_below(200, 'device', n, 0) as acquired_day,
-    case when chance('device back', n, 0) < 0.1 then acquired_day + 90 + whole_below(300, 'device back', n, 1) end as released_day
-
-from persons
-
-where has_shop and chance('device', n, 1) < 0.04
-
-order by n;
-
-copy (
-
-    select
-        'shop' as source_system,
-        id_of('asset', n, 0) as asset_id,
-        key_of('shop', n) as customer_key,
-        moment(acquired_day, 43200) as acquired_at,
-        printf('P%04d', whole_below(1000, 'device product', n, 0)) as product_key,
-        date '2023-01-01' + acquired_day + 730 as contract_ends_on,
-        case when is_released then moment(released_day, 43200) end as released_at,
-        moment(known_day, 43200) as known_at
-
-    from (
-
-        select *, false as is_released, acquired_day as known_day from month_assets
-
-        union all
-
-        select *, true as is_released, released_day as known_day from month_assets where released_day is not null
-
-    )
-
-    where known_day >= getvariable('first_day') and known_day < getvariable('next_first_day')
-
-    order by known_day, n
-
-) to '$raw/crm/assets/synthetic-$month.parquet' (format parquet);
-
-copy (
-
-    select
-        'shop' as source_system,
-        id_of('asset', n, 0) as asset_id,
-        moment(getvariable('first_day'), 3600) as measured_at,
-        metric,
-        case metric
-            when 'usage_hours' then round(200 * power(chance('usage', n, 0), 2) * (0.5 + chance('usage', n, getvariable('first_day'))), 1)
-            else round(100 - 0.02 * (getvariable('first_day') - acquired_day) - chance('battery', n, getvariable('first_day')), 1)
-        end as value
-
-    from month_assets
-    cross join (values ('usage_hours'), ('battery_percent')) as metrics(metric)
-
-    where
-        acquired_day < getvariable('first_day')
-        and coalesce(released_day >= getvariable('first_day'), true)
-
-    order by n, metric
-
-) to '$raw/crm/asset_readings/synthetic-$month.parquet' (format parquet);

@@ -1,11 +1,21 @@
 -- What people buy and when: purchases of the process, then the invoices and credit notes that come of them.
 create temp table purchases as
 
-with gaps as (
+with numbered as (
+
+    select
+        *,
+        -- As many as dropout allows, or the mean and four standard deviations.
+        unnest(range(1, 2 + cast(least(repeats_before_dropout, rate * $days + 4 * sqrt(rate * $days) + 6) as integer))) as number
+
+    from persons
+
+),
+
+gaps as (
 
     select
         n,
-        enters_on_clock,
         number,
 
         -- In millionths of a clock day: whole numbers add up alike in any order.
@@ -15,16 +25,7 @@ with gaps as (
             else -ln(chance('gap', n, number) * chance('gap b', n, number) * chance('gap c', n, number)) / (3 * rate)
         end * 1000000 as bigint) as gap
 
-    from (
-
-        select
-            *,
-            -- As many as dropout allows, or the mean and four standard deviations.
-            unnest(range(1, 2 + cast(least(repeats_before_dropout, rate * $days + 4 * sqrt(rate * $days) + 6) as integer))) as number
-
-        from persons
-
-    )
+    from numbered
 
 ),
 
