@@ -95,11 +95,19 @@ def land(
     source: Annotated[
         Path | None, typer.Argument(help="Where its data lie; default: the package that ships them.")
     ] = None,
+    customers: Annotated[int, typer.Option(min=1, help="synthetic: how many.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="synthetic: the same seed gives the same world.")] = 1,
+    days: Annotated[int, typer.Option(min=60, max=1200, help="synthetic: how long, from 2023-01-01.")] = 730,
+    dirt: Annotated[bool, typer.Option("--dirt", help="synthetic: add rows that the raw contract rejects.")] = False,
 ) -> None:
-    """Write the raw files of a known data set into <home>/raw."""
-    from millpond import landing
+    """Write the raw files of a known data set, or of a made-up world (synthetic), into <home>/raw."""
+    from millpond import landing, synthetic
 
-    rows = landing.land(adapter, source)
+    with progress("Landing"):
+        if adapter == "synthetic":
+            rows = synthetic.land(customers=customers, seed=seed, days=days, has_dirt=dirt)
+        else:
+            rows = landing.land(adapter, source)
     if adapter in landing.NOTICES:
         out.print(landing.NOTICES[adapter], style="yellow", highlight=False)
     counts = ", ".join(f"{count:,} {table}" for table, count in rows.items())

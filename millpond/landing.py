@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import tarfile
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
@@ -45,7 +46,7 @@ NOTICES = {
 
 
 def adapters() -> list[str]:
-    """Known data sets: each file of adapters/ is one."""
+    """Known data sets: each file of adapters/ is one. (The folder adapters/synthetic makes its own: see synthetic.)"""
     return sorted(file.stem for file in (settings.PROJECT / "adapters").glob("*.sql"))
 
 
@@ -76,7 +77,7 @@ def land(name: str, source: Path | None = None) -> dict[str, int]:
     with lake.writing(), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
         staged = Path(folder) / "raw"
         _run_adapter(name, _unpacked(source, Path(folder) / "source"), staged)
-        return _move_into_raw(staged)
+        return move_into_raw(staged, name)
 
 
 def _unpacked(source: Path, folder: Path) -> Path:
@@ -88,12 +89,17 @@ def _unpacked(source: Path, folder: Path) -> Path:
     return folder if archives else source
 
 
-def _run_adapter(name: str, source: Path, raw: Path) -> None:
+def raw_folders(raw: Path) -> None:
+    """Make the folders of all raw tables."""
     for family, tables in TABLES.items():
         for table in tables:
             (raw / family / table).mkdir(parents=True)
+
+
+def _run_adapter(name: str, source: Path, raw: Path) -> None:
+    raw_folders(raw)
     text = (settings.PROJECT / "adapters" / f"{name}.sql").read_text()
-    sql = Template(text).safe_substitute(source=_quoted(source), raw=_quoted(raw))
+    sql = Template(text).safe_substitute(source=quoted(source), raw=quoted(raw))
     with duckdb.connect(config={"temp_directory": str(raw)}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         try:
@@ -102,17 +108,28 @@ def _run_adapter(name: str, source: Path, raw: Path) -> None:
             raise NotTheData(f"{source} is not the data of {name}: {str(error).splitlines()[0]}") from None
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _move_into_raw(staged: Path) -> dict[str, int]:
-    """Move whole files, so that a reader or a killed landing never sees half of one."""
-    rows: dict[str, int] = {}
-    for file in sorted(staged.glob("*/*/*.parquet")):
-        table = file.parent.relative_to(staged)
-        rows[str(table)] = duckdb.sql(f"select count(*) from read_parquet('{_quoted(file)}')").fetchall()[0][0]
-        target = settings.raw_folder() / table / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(file, target)
-    return rows
+def move_into_raw(staged: Path, name: str) -> dict[str, int]:
+    """Replace an adapter's files by the staged ones, whole files at a time: a reader never sees half of one.
+
+    Args:
+        staged: a folder laid out as the raw folder.
+        name: of the adapter; its files are called <name>.parquet or <name>-….parquet (.csv).
+
+    Returns:
+        Rows per table.
+    """
+    new = {file.relative_to(staged): file for file in sorted(staged.glob("*/*/*.*"))}
+    rows: Counter[str] = Counter()
+    for path, file in new.items():
+        read = "read_parquet" if file.suffix == ".parquet" else "read_csv"
+        rows[str(path.parent)] += duckdb.sql(f"select count(*) from {read}('{quoted(file)}')").fetchall()[0][0]
+        (settings.raw_folder() / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(file, settings.raw_folder() / path)
+    for old in settings.raw_folder().glob(f"*/*/{name}*"):
+        if old.stem.partition("-")[0] == name and old.relative_to(settings.raw_folder()) not in new:
+            old.unlink()
+    return dict(rows)

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from millpond import errors, landing, settings
+from millpond import errors, landing, settings, synthetic
 
 ONLINE_RETAIL = settings.PROJECT.parent / "shared" / "data" / "online_retail"
 
@@ -63,3 +63,18 @@ def test_online_retail_drops_nothing(home: Path) -> None:
 def test_data_that_no_package_ships_must_be_named(home: Path) -> None:
     with pytest.raises(errors.MissingPackage, match="run `millpond land online_retail SOURCE`"):
         landing.land("online_retail")
+
+
+def test_synthetic_world_replaces_the_one_before_and_brings_its_truth(home: Path) -> None:
+    synthetic.land(customers=200, seed=1, days=120, has_dirt=True)
+    assert list(home.glob("raw/**/*.csv"))
+    rows = synthetic.land(customers=200, seed=1, days=90, has_dirt=False)
+    assert rows["invoices/lines"] > 500
+    assert not list(home.glob("raw/**/*.csv"))
+    assert sorted(file.stem for file in home.glob("raw/invoices/lines/*")) == [
+        "synthetic-2023-01",
+        "synthetic-2023-02",
+        "synthetic-2023-03",
+    ]
+    truths = {path.name for path in (home / "truth" / "synthetic").iterdir()}
+    assert truths == {"persons", "purchase_process", "calendar", "message_truth"}
