@@ -60,7 +60,13 @@ def test_killed_build_is_completed_by_the_next(shop: Path, tmp_path: Path, monke
 
 def test_interrupted_build_says_so_in_one_line(shop: Path, home: Path) -> None:
     shutil.copytree(shop, home / "raw")
-    process = subprocess.Popen([sys.executable, "-m", "millpond", "build"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "millpond", "build"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job hands down that Ctrl-C is to be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     log = home / "logs" / "dbt.log"
     while process.poll() is None and not (log.exists() and "START sql table" in log.read_text()):
         time.sleep(0.02)
