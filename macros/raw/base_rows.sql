@@ -7,19 +7,94 @@
     superseded_at  when the next version of the row reached us; null: this is the newest
 
     parent: a staged table that every row must refer to, joined on parent_key; it lends its event time to tables without one.
+
+    Built incrementally it reads only new files, and judges again the rows that these may have changed: rows of the same key, rows
+    whose parent is new or changed, and rows that were sound by themselves but rejected, for want of a parent or by the clock.
 -#}
 {% macro base_rows(family, table, parent=none, parent_key=none) %}
     {%- set raw_table = raw_source(family, table) -%}
     {%- set meta = raw_table.config.meta if raw_table else {} -%}
     {%- set columns = raw_table.columns if raw_table else {} -%}
     {%- set key = ['source_system'] + meta.get('id', []) -%}
+    {%- set built_at = last_built_at() -%}
+    {%- set files = unread_files(family, table, base=this if built_at) -%}
     {#- When a row became known is not part of its content. -#}
     {%- set content = columns.keys() | reject('equalto', 'known_at') | list -%}
     {%- set own_event_at = 'typed.' ~ meta.event_at if meta.event_at else 'cast(null as timestamp)' -%}
-with typed as (
-    {{ typed_rows(family, table) }}
+with read_rows as (
+    {{ typed_rows(family, table, files) }}
 
 ),
+
+{% if built_at -%}
+built_rows as (
+
+    select * from {{ this }}
+
+),
+
+touched_keys as (
+
+    select
+        {%- for column in key %}
+        {{ with_default(columns[column]) }} as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+
+    from read_rows
+
+    union
+
+    select {{ key | join(', ') }} from built_rows
+
+    where row_status = 'rejected' and _typing_reasons = ''
+    {%- if parent %}
+
+    union
+
+    select built_rows.{{ key | join(', built_rows.') }}
+
+    from built_rows
+    inner join {{ parent }} as parents
+        on
+            built_rows.source_system = parents.source_system
+            and built_rows.{{ parent_key }} = parents.{{ parent_key }}
+
+    where parents._built_at > {{ built_at }}
+    {%- endif %}
+
+),
+
+typed as (
+
+    select * from read_rows
+
+    union all
+
+    select
+        {%- for column in columns.values() %}
+        built_rows.{{ '_known_at' if column.name == 'known_at' else column.name }},
+        {%- endfor %}
+        built_rows._typing_reasons,
+        built_rows._raw_row,
+        built_rows._file,
+        built_rows._file_mark,
+        built_rows._row
+
+    from built_rows
+    inner join touched_keys
+        on
+            {%- for column in key %}
+            {{ 'and ' if not loop.first }}built_rows.{{ column }} is not distinct from touched_keys.{{ column }}
+            {%- endfor %}
+
+),
+{%- else -%}
+typed as (
+
+    select * from read_rows
+
+),
+{%- endif %}
 
 {% if parent -%}
 parents as (
@@ -31,6 +106,10 @@ parents as (
         min_by(event_at, known_at) as event_at
 
     from {{ parent }}
+    {%- if built_at %}
+
+    where {{ parent_key }} in (select {{ parent_key }} from typed)
+    {%- endif %}
 
     group by source_system, {{ parent_key }}
 
@@ -41,16 +120,12 @@ dated as (
 
     select
         {%- for column in columns.values() if column.name != 'known_at' %}
-        {%- if column.config.meta.default %}
-        coalesce(typed.{{ column.name }}, '{{ column.config.meta.default }}') as {{ column.name }},
-        {%- else %}
-        typed.{{ column.name }},
-        {%- endif %}
+        {{ with_default(column, 'typed.') }} as {{ column.name }},
         {%- endfor %}
 
         concat_ws(
             '; ',
-            nullif(typed.reject_reasons, ''),
+            nullif(typed._typing_reasons, ''),
             {%- if parent %}
             case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
             {%- endif %}
@@ -63,10 +138,13 @@ dated as (
             {%- endif %}
             null
         ) as reject_reasons,
+        typed._typing_reasons,
         typed._raw_row,
         typed._file,
+        typed._file_mark,
         typed._row,
 
+        typed.known_at as _known_at,
         {{ 'parents.event_at' if meta.dated == 'parent' else own_event_at }} as event_at,
         coalesce(
             typed.known_at,
@@ -127,10 +205,17 @@ select
         when is_duplicate then 'duplicate'
         when superseded_at is not null then 'superseded'
         else 'accepted'
-    end as row_status
+    end as row_status,
+    {{ this_build() }} as _built_at
 
 from versions
 {% endmacro %}
+
+
+{% macro with_default(column, relation='') -%}
+    {%- set default = column.config.meta.default if column else none -%}
+    {{ "coalesce(" ~ relation ~ column.name ~ ", '" ~ default ~ "')" if default else relation ~ column.name }}
+{%- endmacro %}
 
 
 {#- Now, in UTC; the variable clock stands still for tests. -#}
@@ -141,7 +226,7 @@ from versions
 
 {#- The accepted rows of a base model, all versions: the body of a staging model. -#}
 {% macro staged_rows(base) -%}
-select * exclude (reject_reasons, row_status, _raw_row, _file, _row)
+select * exclude (reject_reasons, row_status, _typing_reasons, _raw_row, _file, _file_mark, _row, _known_at)
 
 from {{ base }}
 

@@ -7,11 +7,16 @@
         {% set first_events = [] %}
         {% set found_any = [] %}
         {% for raw_table in graph.sources.values() if raw_table.source_name in ('crm', 'invoices', 'communications') %}
-            {% set files = raw_files(raw_table.source_name, raw_table.name) %}
-            {% do check_required_columns(raw_table, files) %}
+            {% set event_at = raw_table.config.meta.event_at %}
+            {% set base = none if flags.FULL_REFRESH else base_table(raw_table.source_name, raw_table.name) %}
+            {% set files = unread_files(raw_table.source_name, raw_table.name, base=base) %}
+            {% do check_columns(raw_table, files, is_first=not base) %}
+            {% if base %}
+                {% do found_any.append(raw_table.name) %}
+                {% if var('as_of_date') %}{% do first_events.append('select min(event_at) as event_at from ' ~ base) %}{% endif %}
+            {% endif %}
             {% for format in files if files[format] %}
                 {% do found_any.append(raw_table.name) %}
-                {% set event_at = raw_table.config.meta.event_at %}
                 {% if var('as_of_date') and event_at and event_at in found_columns(format, files[format]) %}
                     {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(format, files[format])) %}
                 {% endif %}
@@ -33,11 +38,11 @@
 {% endmacro %}
 
 
-{% macro check_required_columns(raw_table, files) %}
+{% macro check_columns(raw_table, files, is_first) %}
     {% set found = {} %}
     {% for format in files %}{% do found.update(found_columns(format, files[format])) %}{% endfor %}
     {% if found %}
-        {% for column in raw_table.columns.values() if column.config.meta.required and column.name not in found %}
+        {% for column in raw_table.columns.values() if is_first and column.config.meta.required and column.name not in found %}
             {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
         {% endfor %}
         {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', '_position', 'file_row_number']) | list %}

@@ -10,16 +10,32 @@
 {%- endmacro %}
 
 
-{#- Files of one raw table: {'parquet': [...], 'csv': [...]}; both lists empty when the table was not landed. -#}
+{#-
+    Files of one raw table: {'parquet': [...], 'csv': [...]}, each file {path, mark}; both lists empty when the table was not landed.
+    The mark is size and time of change as they were before reading, so that a file which grows meanwhile is seen to have changed.
+-#}
 {% macro raw_files(family, table) %}
     {% set files = {'parquet': [], 'csv': []} %}
     {% if execute and target.name != 'lint' %}
         {% set folder = raw_folder() ~ '/' ~ family ~ '/' ~ table %}
         {% for format in files %}
             {#- An empty file is an empty table. -#}
-            {% set found = run_query("select filename from read_blob('" ~ folder ~ "/*." ~ format ~ "') where size > 0 order by filename") if
-                run_query("select 1 from glob('" ~ folder ~ "/*." ~ format ~ "') limit 1").rows else none %}
-            {% do files[format].extend(found.columns[0].values() if found else []) %}
+            {% set found = run_query("select filename, " ~ file_mark() ~ " from read_blob('" ~ folder ~ "/*." ~ format ~ "') where size > 0 order by filename") if
+                run_query("select 1 from glob('" ~ folder ~ "/*." ~ format ~ "') limit 1").rows else [] %}
+            {% for row in found %}{% do files[format].append({'path': row[0], 'mark': row[1]}) %}{% endfor %}
+        {% endfor %}
+    {% endif %}
+    {{ return(files) }}
+{% endmacro %}
+
+
+{#- Files of one raw table that a base table has not read yet: all of them when there is none. -#}
+{% macro unread_files(family, table, base) %}
+    {% set files = raw_files(family, table) %}
+    {% if base %}
+        {% set read = run_query("select distinct '" ~ raw_folder() ~ "/' || _file from " ~ base).columns[0].values() | list %}
+        {% for format in files %}
+            {% do files.update({format: files[format] | rejectattr('path', 'in', read) | list}) %}
         {% endfor %}
     {% endif %}
     {{ return(files) }}
@@ -29,7 +45,7 @@
 {#- Table function that reads all files of one format, united by column name, with the file and row each row came from. -#}
 {% macro read_files(format, files) %}
     {%- set quoted = [] -%}
-    {%- for file in files -%}{%- do quoted.append("'" ~ file | replace("'", "''") ~ "'") -%}{%- endfor -%}
+    {%- for file in files -%}{%- do quoted.append(quoted_text(file.path)) -%}{%- endfor -%}
     {%- if format == 'parquet' -%}
         read_parquet([{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', file_row_number = true)
     {%- else -%}
@@ -58,3 +74,14 @@
     {% endif %}
     {{ return(found) }}
 {% endmacro %}
+
+
+{% macro quoted_text(text) -%}
+    '{{ text | replace("'", "''") }}'
+{%- endmacro %}
+
+
+{#- What tells one state of a file from another without reading it. -#}
+{% macro file_mark() -%}
+    size || '/' || epoch_us(last_modified)
+{%- endmacro %}

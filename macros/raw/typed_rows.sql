@@ -64,12 +64,11 @@
 
 
 {#-
-    All rows of one raw table, typed by the contract: its columns, reject_reasons (empty: none), _file and _row.
+    The rows of files of one raw table, typed by the contract: its columns, _typing_reasons (empty: none), _file and _row.
     Works without any file: then it is a typed, empty relation.
 -#}
-{% macro typed_rows(family, table) %}
+{% macro typed_rows(family, table, files) %}
     {%- set raw_table = raw_source(family, table) -%}
-    {%- set files = raw_files(family, table) -%}
     {%- set branches = [] -%}
     {%- if raw_table -%}
         {%- set columns = raw_table.columns -%}
@@ -80,13 +79,17 @@
         {%- for column in columns.values() %}
         {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
-        {{ reject_reasons(columns, found) }} as reject_reasons,
+        {{ reject_reasons(columns, found) }} as _typing_reasons,
         -- The row as it came, kept for those that are rejected.
-        case when reject_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
+        case when _typing_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
+        marks._mark as _file_mark,
         {{ 'file_row_number' if format == 'parquet' else '_position - min(_position) over (partition by _file) + 1' }} as _row
 
     from {{ read_files(format, files[format]) }} as raw_row
+    inner join (
+        values {% for file in files[format] %}({{ quoted_text(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
+    ) as marks (_path, _mark) on raw_row._file = marks._path
             {%- endset -%}
             {%- do branches.append(branch) -%}
         {%- endfor -%}
@@ -96,9 +99,10 @@
         {%- for column in columns.values() %}
         cast(null as {{ column.data_type }}) as {{ column.name }},
         {%- endfor %}
-        cast(null as varchar) as reject_reasons,
+        cast(null as varchar) as _typing_reasons,
         cast(null as varchar) as _raw_row,
         cast(null as varchar) as _file,
+        cast(null as varchar) as _file_mark,
         cast(null as bigint) as _row
 
     where false

@@ -1,0 +1,74 @@
+{#-
+    How models touch only what changed. Every table that is built incrementally says in _built_at when each of its rows was written
+    last; what is newer upstream than the newest row here has changed since. Only a raw file that was changed or taken away makes
+    rows vanish: then every such model begins anew (begin_build).
+-#}
+
+
+{#- The moment this build began: the same in all its models. -#}
+{% macro this_build() -%}
+    timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}'
+{%- endmacro %}
+
+
+{#- When this model was built last, as SQL; none when it is to be built anew. -#}
+{% macro last_built_at() %}
+    {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
+    {% set built_at = run_query('select max(_built_at) from ' ~ this).columns[0][0] %}
+    {% set began_anew = run_query('select max(began_at) from ' ~ new_beginnings()).columns[0][0] %}
+    {% if built_at is none or (began_anew is not none and began_anew > built_at) %}{{ return(none) }}{% endif %}
+    {{ return("timestamp '" ~ built_at ~ "'") }}
+{% endmacro %}
+
+
+{% macro new_beginnings() -%}
+    {{ return(target.database ~ '.staging.new_beginnings') }}
+{%- endmacro %}
+
+
+{#- Before a build: if a raw file that was read is no longer what it was, incremental models begin anew. -#}
+{% macro begin_build() %}
+    {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
+        {% do run_query('create schema if not exists ' ~ target.database ~ '.staging') %}
+        {% do run_query('create table if not exists ' ~ new_beginnings() ~ ' (began_at timestamp, reason varchar)') %}
+        {% set read = [] %}
+        {% for family, table in raw_tables() %}
+            {% set base = base_table(family, table) %}
+            {% if base %}{% do read.append('select distinct _file, _file_mark from ' ~ base) %}{% endif %}
+        {% endfor %}
+        {% if read %}
+            {% set changed = run_query(
+                "select read._file from (" ~ read | join(' union all ') ~ ") as read left join (" ~ files_on_disk() ~ ") as files using (_file, _file_mark)"
+                ~ " where files._file is null order by read._file limit 1"
+            ).columns[0].values() %}
+            {% for file in changed %}
+                {% do log(file ~ ' was changed or taken away: building anew from all raw files', info=true) %}
+                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted_text(file ~ ' was changed or taken away') ~ ')') %}
+            {% endfor %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{#- What earlier builds read of a raw table; none before the first. -#}
+{% macro base_table(family, table) %}
+    {{ return(adapter.get_relation(target.database, 'staging', 'base_' ~ family ~ '__' ~ table)) }}
+{% endmacro %}
+
+
+{% macro files_on_disk() -%}
+    select replace(filename, '{{ raw_folder() }}/', '') as _file, {{ file_mark() }} as _file_mark from read_blob('{{ raw_folder() }}/*/*/*')
+{%- endmacro %}
+
+
+{#- Before an incremental model is built: it forgets what it will write again, or everything when it begins anew. -#}
+{% macro forget(touched=none) %}
+    {% if is_incremental() %}
+        {% set built_at = last_built_at() %}
+        {% if not built_at %}
+            delete from {{ this }}
+        {% elif touched %}
+            delete from {{ this }} where {{ touched }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
