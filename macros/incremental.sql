@@ -43,7 +43,7 @@
             ).columns[0].values() %}
             {% for file in changed %}
                 {% do log(file ~ ' was changed or taken away: building anew from all raw files', info=true) %}
-                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted_text(file ~ ' was changed or taken away') ~ ')') %}
+                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(file ~ ' was changed or taken away') ~ ')') %}
             {% endfor %}
         {% endif %}
     {% endif %}

@@ -14,6 +14,7 @@ from millpond import errors, settings
 KINDS = {
     "no_raw_data": errors.NoRawData,
     "missing_column": errors.MissingColumn,
+    "unreadable_file": errors.UnreadableFile,
     "as_of_before_data": errors.AsOfBeforeData,
     "as_of_in_future": errors.AsOfInFuture,
     "too_many_rejected": errors.TooManyRejected,

@@ -45,7 +45,7 @@
         {% for column in raw_table.columns.values() if is_first and column.config.meta.required and column.name not in found %}
             {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
         {% endfor %}
-        {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', '_position', 'file_row_number']) | list %}
+        {% set extra = found.keys() | reject('in', raw_table.columns.keys()) | reject('in', ['_file', '_position', '_malformed', '_line', 'file_row_number']) | list %}
         {% if extra %}
             {% do exceptions.warn(raw_table.source_name ~ '/' ~ raw_table.name ~ ': columns that the raw contract does not know stay out of the lake: ' ~ extra | join(', ')) %}
         {% endif %}

@@ -29,7 +29,10 @@
 {% endmacro %}
 
 
-{#- Files of one raw table that a base table has not read yet: all of them when there is none. -#}
+{#-
+    Files of one raw table that a base table has not read yet (all of them when there is none), by how they are read: parquet, csv,
+    csv_by_line.
+-#}
 {% macro unread_files(family, table, base) %}
     {% set files = raw_files(family, table) %}
     {% if base %}
@@ -38,27 +41,31 @@
             {% do files.update({format: files[format] | rejectattr('path', 'in', read) | list}) %}
         {% endfor %}
     {% endif %}
+    {% do files.update(csv_files(files.csv)) %}
     {{ return(files) }}
 {% endmacro %}
 
 
 {#- Table function that reads all files of one format, united by column name, with the file and row each row came from. -#}
 {% macro read_files(format, files) %}
-    {%- set quoted = [] -%}
-    {%- for file in files -%}{%- do quoted.append(quoted_text(file.path)) -%}{%- endfor -%}
+    {%- set paths = [] -%}
+    {%- for file in files -%}{%- do paths.append(quoted(file.path)) -%}{%- endfor -%}
     {%- if format == 'parquet' -%}
-        read_parquet([{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', file_row_number = true)
-    {%- else -%}
-        {#- The dialect is given, not guessed: a guess may take a broken row for the header. -#}
+        read_parquet([{{ paths | join(', ') }}], union_by_name = true, filename = '_file', file_row_number = true)
+    {%- elif format == 'csv' -%}
         (
             select
                 *,
                 row_number() over () as _position
 
-            from read_csv(
-                [{{ quoted | join(', ') }}], union_by_name = true, filename = '_file', all_varchar = true,
-                header = true, skip = 0, delim = ',', quote = '"', escape = '"'
-            )
+            from ({{ read_csv_files(files) }})
+        )
+    {%- else -%}
+        (
+            {%- for file in files %}
+            select * from {{ csv_by_line(file.path) }}
+            {{ 'union all by name' if not loop.last }}
+            {%- endfor %}
         )
     {%- endif -%}
 {% endmacro %}
@@ -69,16 +76,12 @@
     {% set found = {} %}
     {% if files %}
         {% for row in run_query('describe select * from ' ~ read_files(format, files)) %}
-            {% do found.update({row[0]: row[1]}) %}
+            {#- Names are the same in upper and lower case, as in SQL. -#}
+            {% do found.update({row[0].lower(): row[1]}) %}
         {% endfor %}
     {% endif %}
     {{ return(found) }}
 {% endmacro %}
-
-
-{% macro quoted_text(text) -%}
-    '{{ text | replace("'", "''") }}'
-{%- endmacro %}
 
 
 {#- What tells one state of a file from another without reading it. -#}

@@ -70,6 +70,11 @@
 {% macro typed_rows(family, table, files) %}
     {%- set raw_table = raw_source(family, table) -%}
     {%- set branches = [] -%}
+    {%- set row_number_within_file = {
+        'parquet': 'file_row_number',
+        'csv': '_position - min(_position) over (partition by _file) + 1',
+        'csv_by_line': '_position',
+    } -%}
     {%- if raw_table -%}
         {%- set columns = raw_table.columns -%}
         {%- for format in files if files[format] -%}
@@ -79,16 +84,21 @@
         {%- for column in columns.values() %}
         {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
+        {%- if format == 'csv_by_line' %}
+        -- What is wrong with its columns cannot be said of a row that is not cut into columns.
+        coalesce('malformed CSV row: ' || _malformed, {{ reject_reasons(columns, found) }}) as _typing_reasons,
+        {%- else %}
         {{ reject_reasons(columns, found) }} as _typing_reasons,
+        {%- endif %}
         -- The row as it came, kept for those that are rejected.
         case when _typing_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
         marks._mark as _file_mark,
-        {{ 'file_row_number' if format == 'parquet' else '_position - min(_position) over (partition by _file) + 1' }} as _row
+        {{ row_number_within_file[format] }} as _row
 
     from {{ read_files(format, files[format]) }} as raw_row
     inner join (
-        values {% for file in files[format] %}({{ quoted_text(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
+        values {% for file in files[format] %}({{ quoted(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
     ) as marks (_path, _mark) on raw_row._file = marks._path
             {%- endset -%}
             {%- do branches.append(branch) -%}
