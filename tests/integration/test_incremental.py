@@ -1,0 +1,109 @@
+"""A build after more raw files equals a build of all of them, whatever came late, corrected or before what it refers to."""
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from millpond import lake, pipeline
+
+FIRST = date(2023, 9, 4)
+SECOND = FIRST + timedelta(days=3)
+
+# When a row of the shop reached us, where the row itself does not say. A late invoice comes after its lines.
+ARRIVED_AT = {
+    "crm/customers": "created_at",
+    "crm/consents": "effective_at",
+    "invoices/products": "date '1900-01-01'",
+    "invoices/invoices": "invoiced_at",
+    "invoices/lines": "(select min(invoiced_at) from '{shop}/invoices/invoices/shop.parquet' as i where i.invoice_id = raw.invoice_id)",
+    "communications/campaigns": "starts_at",
+    "communications/messages": "sent_at",
+    "communications/events": "occurred_at",
+}
+
+
+def land(shop: Path, home: Path, *, since: date, until: date) -> None:
+    """Raw files of what reached the shop from one date to before another."""
+    for table, arrived_at in ARRIVED_AT.items():
+        file = f"'{shop}/{table}/shop.parquet'"
+        columns = {row[0] for row in duckdb.sql(f"describe from {file}").fetchall()}
+        known_at = "known_at" if "known_at" in columns else "null"
+        arrived = f"coalesce({known_at}, {arrived_at.format(shop=shop)})"
+        folder = home / "raw" / table
+        folder.mkdir(parents=True, exist_ok=True)
+        duckdb.sql(
+            f"copy (select raw.* from {file} as raw where {arrived} >= '{since}' and {arrived} < '{until}')"
+            f" to '{folder}/{until}.parquet'"
+        )
+
+
+def content() -> dict[str, list[tuple[Any, ...]]]:
+    """Every table that a build makes, without the moment at which each row was written."""
+    with lake.connect() as connection:
+        names = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake'"
+            " and schema_name in ('staging', 'intermediate', 'marts', 'features') and table_name != 'new_beginnings'"
+        ).fetchall()
+        return {
+            name: connection.execute(
+                f"select columns(c -> c not in ('_built_at', '_file_mark')) from {name} order by all"
+            ).fetchall()
+            for (name,) in sorted(names)
+        }
+
+
+def assert_equal(one: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tuple[Any, ...]]]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+@pytest.fixture
+def grown(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that was built, got three more days of files and was built again."""
+    home = tmp_path / "grown"
+    monkeypatch.setenv("MILLPOND_HOME", str(home))
+    land(shop, home, since=date(1900, 1, 1), until=FIRST)
+    pipeline.build(as_of=FIRST)
+    land(shop, home, since=FIRST, until=SECOND)
+    pipeline.build(as_of=SECOND)
+    return home
+
+
+def test_files_of_more_days_give_what_all_files_at_once_give(
+    grown: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_growth = content()
+    pipeline.build(as_of=SECOND, full_refresh=True)
+    assert_equal(after_growth, content())
+
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "at_once"))
+    shutil.copytree(grown / "raw", tmp_path / "at_once" / "raw")
+    pipeline.build(as_of=FIRST)
+    pipeline.build(as_of=SECOND)
+    assert_equal(after_growth, content())
+
+
+def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
+    with lake.connect() as connection:
+        for table in ("staging.base_invoices__lines", "intermediate.int_invoice_lines_versioned"):
+            written, rows = connection.execute(
+                f"select count(*) filter (where _built_at = (select max(_built_at) from {table})), count(*) from {table}"
+            ).fetchall()[0]
+            assert 0 < written < rows / 10
+
+
+def test_raw_file_that_was_taken_away_takes_its_rows_along(grown: Path) -> None:
+    for file in grown.glob(f"raw/*/*/{SECOND}.parquet"):
+        file.unlink()
+    pipeline.build(as_of=SECOND)
+    after_removal = content()
+    pipeline.build(as_of=SECOND, full_refresh=True)
+    assert_equal(after_removal, content())
+    with lake.connect() as connection:
+        assert connection.execute(
+            "select count(*) from staging.base_invoices__lines where _file like ?", [f"%{SECOND}%"]
+        ).fetchall() == [(0,)]
