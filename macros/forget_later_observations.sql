@@ -54,3 +54,10 @@ where not exists (
     {{ row }}.known_at < {{ observation_date }}
             and coalesce({{ row }}.superseded_at, date '9999-12-31') >= {{ observation_date }}
 {%- endmacro %}
+
+
+{#- Condition: there was a time at which both versioned rows were what we knew. An undated row was always known. -#}
+{% macro overlap(row, other_row) -%}
+    coalesce({{ row }}.superseded_at, date '9999-12-31') > coalesce({{ other_row }}.known_at, date '0001-01-01')
+            and coalesce({{ other_row }}.superseded_at, date '9999-12-31') > coalesce({{ row }}.known_at, date '0001-01-01')
+{%- endmacro %}

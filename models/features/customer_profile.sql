@@ -4,44 +4,20 @@ with observations as (
 
 ),
 
-keys as (
+profiles as (
 
-    select * from {{ ref('customer_keys') }}
-
-),
-
-records as (
-
-    select
-        keys.customer_id,
-        records.country,
-        records.acquisition_channel,
-        records.attributes,
-        records.birth_date,
-        {% if var('use_undated_attributes') -%}
-        coalesce(records.known_at, timestamp '1900-01-01') as known_at,
-        {%- else -%}
-        records.known_at,
-        {%- endif %}
-        records.superseded_at
-
-    from {{ ref('stg_crm__customers') }} as records
-    inner join keys
-        on
-            records.source_system = keys.source_system
-            and records.customer_key = keys.customer_key
+    select * from {{ ref('int_customer_profiles_versioned') }}
 
 ),
 
-first_known as (
+-- A customer was first known when its oldest record was, whose id it bears.
+oldest_records as (
 
     select
-        customer_id,
-        cast(min(known_at) as date) as first_known_date
+        record_id,
+        cast(known_at as date) as first_known_date
 
-    from keys
-
-    group by customer_id
+    from {{ ref('int_customer_keys_united') }}
 
 ),
 
@@ -50,22 +26,21 @@ features as (
     select
         observations.customer_id,
 
-        records.country,
-        records.acquisition_channel,
-        records.attributes,
+        profiles.country,
+        profiles.acquisition_channel,
+        profiles.attributes,
 
-        cast({{ days_between('first_known.first_known_date', 'observations.observation_date') }} as bigint) as known_days,
-        cast({{ days_between('records.birth_date', 'observations.observation_date') }} as double) / 365.25 as age_years,
+        cast({{ days_between('oldest_records.first_known_date', 'observations.observation_date') }} as bigint) as known_days,
+        cast({{ days_between('profiles.birth_date', 'observations.observation_date') }} as double) / 365.25 as age_years,
 
         observations.observation_date
 
     from observations
-    inner join first_known on observations.customer_id = first_known.customer_id
-    -- An undated record has no known_at, so it is never joined.
-    left join records
+    inner join oldest_records on observations.customer_id = oldest_records.record_id
+    left join profiles
         on
-            observations.customer_id = records.customer_id
-            and {{ known_as_of('records', 'observations.observation_date') }}
+            observations.customer_id = profiles.customer_id
+            and {{ known_as_of('profiles', 'observations.observation_date') }}
 
 )
 

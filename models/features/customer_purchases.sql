@@ -37,7 +37,7 @@ categories as (
     inner join {{ ref('int_category_purchases_dated') }} as category_purchases
         on
             observations.customer_id = category_purchases.customer_id
-            and category_purchases.known_at < observations.observation_date
+            and {{ known_as_of('category_purchases', 'observations.observation_date') }}
 
     group by observations.customer_id, observations.observation_date
 

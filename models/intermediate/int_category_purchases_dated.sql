@@ -1,4 +1,5 @@
--- The day from which we knew that a customer buys a category.
+-- The days from and until which we knew that a customer buys a category. A line counts from the day it became known, and no longer when
+-- it was replaced or belongs to another customer.
 with lines as (
 
     select * from {{ ref('int_invoice_lines_versioned') }}
@@ -11,26 +12,103 @@ products as (
 
     select * from {{ ref('stg_invoices__products') }}
 
+    where category is not null
+
 ),
 
-first_purchases as (
+purchases as (
 
     select
         lines.customer_id,
         products.category,
-
-        cast(min(greatest(lines.known_at, lines.invoiced_at, products.known_at)) as date) as known_at
+        cast(greatest(lines.known_at, lines.invoiced_at, products.known_at) as date) as known_at,
+        cast(least(lines.superseded_at, products.superseded_at) as date) as superseded_at
 
     from lines
     inner join products
         on
             lines.source_system = products.source_system
             and lines.product_key = products.product_key
+            and {{ overlap('lines', 'products') }}
 
-    where products.category is not null
+),
 
-    group by lines.customer_id, products.category
+changes as (
+
+    select
+        customer_id,
+        category,
+        known_at,
+        1 as direction
+
+    from purchases
+
+    union all
+
+    select
+        customer_id,
+        category,
+        -- A line of tomorrow that was replaced today was never bought.
+        greatest(superseded_at, known_at) as known_at,
+        -1 as direction
+
+    from purchases
+
+    where superseded_at is not null
+
+),
+
+changes_by_day as (
+
+    select
+        customer_id,
+        category,
+        known_at,
+        sum(direction) as change
+
+    from changes
+
+    group by customer_id, category, known_at
+
+),
+
+counted as (
+
+    select
+        customer_id,
+        category,
+        known_at,
+        sum(change) over history > 0 as is_bought,
+        coalesce(sum(change) over (history rows between unbounded preceding and 1 preceding) > 0, false) as was_bought
+
+    from changes_by_day
+
+    window history as (partition by customer_id, category order by known_at)
+
+),
+
+versions as (
+
+    select
+        customer_id,
+        category,
+        is_bought,
+
+        known_at,
+        lead(known_at) over (partition by customer_id, category order by known_at) as superseded_at
+
+    from counted
+
+    where is_bought != was_bought
+
+),
+
+bought as (
+
+    select * exclude (is_bought) from versions
+
+    where is_bought
 
 )
 
-select * from first_purchases
+select * from bought

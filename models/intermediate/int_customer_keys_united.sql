@@ -1,4 +1,4 @@
--- Every customer key that any source names, with the moment from which we knew of it.
+-- Every customer key that any source names: a record of a customer, with the moment from which we knew of it.
 with sightings as (
 
     {% for stage in [
@@ -30,7 +30,7 @@ united as (
 
     select
         -- Stable and free of personal data: the same key has the same id in every build.
-        left(md5(sightings.source_system || '/' || sightings.customer_key), 16) as customer_id,
+        left(md5(sightings.source_system || '/' || sightings.customer_key), 16) as record_id,
         sightings.source_system,
         sightings.customer_key,
 

@@ -1,4 +1,5 @@
--- Every version of every line under every version of its invoice: known from when both were known, until either was replaced.
+-- Every version of every line under every version of its invoice and of its customer's identity: known from when all were known, until
+-- one was replaced. A line belongs to the customer that its key belonged to at the time, so a merge changes nothing before its day.
 with lines as (
 
     select * from {{ ref('stg_invoices__lines') }}
@@ -13,7 +14,7 @@ invoices as (
 
 customer_keys as (
 
-    select * from {{ ref('int_customer_keys_united') }}
+    select * from {{ ref('int_customer_keys_versioned') }}
 
 ),
 
@@ -44,8 +45,8 @@ versions as (
         cast(invoices.invoiced_at as date) as invoiced_date,
 
         invoices.invoiced_at,
-        greatest(lines.known_at, invoices.known_at) as known_at,
-        least(lines.superseded_at, invoices.superseded_at) as superseded_at
+        greatest(lines.known_at, invoices.known_at, customer_keys.known_at) as known_at,
+        least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at
 
     from lines
     inner join invoices
@@ -54,10 +55,13 @@ versions as (
             and lines.invoice_id = invoices.invoice_id
             and (lines.superseded_at is null or lines.superseded_at > invoices.known_at)
             and (invoices.superseded_at is null or invoices.superseded_at > lines.known_at)
+    -- A guest's invoice has no key and joins nobody.
     left join customer_keys
         on
             invoices.source_system = customer_keys.source_system
             and invoices.customer_key = customer_keys.customer_key
+            and {{ overlap('customer_keys', 'invoices') }}
+            and {{ overlap('customer_keys', 'lines') }}
 
 ),
 

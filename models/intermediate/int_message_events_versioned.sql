@@ -24,6 +24,7 @@ enriched as (
         events.source_system,
         events.message_id,
         messages.customer_id,
+        messages.customer_key,
         messages.action_id,
 
         messages.channel,

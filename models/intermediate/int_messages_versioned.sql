@@ -1,4 +1,5 @@
--- Every version of every message with the action it carries out and the moment at which its outcome is closed.
+-- Every version of every message, under every version of its customer's identity, with the action it carries out and the moment at which
+-- its outcome is closed.
 with messages as (
 
     select * from {{ ref('stg_communications__messages') }}
@@ -23,7 +24,7 @@ actions as (
 
 customer_keys as (
 
-    select * from {{ ref('int_customer_keys_united') }}
+    select * from {{ ref('int_customer_keys_versioned') }}
 
 ),
 
@@ -39,6 +40,7 @@ enriched as (
         messages.source_system,
         messages.message_id,
         customer_keys.customer_id,
+        messages.customer_key,
         messages.campaign_id,
         coalesce(campaigns.action_id, messages.campaign_id, 'unknown') as action_id,
 
@@ -61,8 +63,11 @@ enriched as (
             -- A bare date is a whole day.
             campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
         ) as outcome_closes_at,
-        messages.known_at,
-        case when messages.superseded_at < as_of.as_of_date then messages.superseded_at end as superseded_at
+        greatest(messages.known_at, customer_keys.known_at) as known_at,
+        least(
+            case when messages.superseded_at < as_of.as_of_date then messages.superseded_at end,
+            customer_keys.superseded_at
+        ) as superseded_at
 
     from messages
     cross join as_of
@@ -70,6 +75,7 @@ enriched as (
         on
             messages.source_system = customer_keys.source_system
             and messages.customer_key = customer_keys.customer_key
+            and {{ overlap('customer_keys', 'messages') }}
     left join campaigns
         on
             messages.source_system = campaigns.source_system

@@ -8,6 +8,13 @@ with messages as (
 
 ),
 
+-- Features of a message are those of the customer it was sent to, by the id of that time.
+recipients as (
+
+    select * from {{ ref('int_customer_keys_versioned') }}
+
+),
+
 responses as (
 
     select * from {{ ref('int_message_events_versioned') }}
@@ -21,7 +28,7 @@ message_responses as (
     select
         messages.source_system,
         messages.message_id,
-        messages.customer_id,
+        coalesce(recipients.customer_id, messages.customer_id) as customer_id,
         messages.action_id,
 
         messages.channel,
@@ -37,10 +44,17 @@ message_responses as (
         responses.superseded_at as response_superseded_at
 
     from messages
+    left join recipients
+        on
+            messages.source_system = recipients.source_system
+            and messages.customer_key = recipients.customer_key
+            and messages.sent_at >= recipients.known_at
+            and messages.sent_at < coalesce(recipients.superseded_at, date '9999-12-31')
     left join responses
         on
             messages.source_system = responses.source_system
             and messages.message_id = responses.message_id
+            and {{ overlap('messages', 'responses') }}
 
 )
 

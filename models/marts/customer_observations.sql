@@ -1,15 +1,17 @@
 -- A view: customers times dates is large, and cheap to compute whenever a feature model asks what is new.
 {{ config(materialized='view') }}
 
+-- A customer exists while its oldest record, whose id it bears, belongs to it.
 with customers as (
 
     select
         customer_id,
-        min(known_at) as known_at
+        known_at,
+        superseded_at
 
-    from {{ ref('customer_keys') }}
+    from {{ ref('int_customer_keys_versioned') }}
 
-    group by customer_id
+    where customer_id = record_id
 
 ),
 
@@ -21,7 +23,7 @@ observations as (
         dates.observation_date
 
     from customers
-    inner join {{ ref('int_observation_dates') }} as dates on customers.known_at < dates.observation_date
+    inner join {{ ref('int_observation_dates') }} as dates on {{ known_as_of('customers', 'dates.observation_date') }}
 
 )
 

@@ -1,26 +1,37 @@
+{%- set golden_columns = golden_columns() -%}
 with keys as (
 
-    select * from {{ ref('customer_keys') }}
+    select
+        customer_id,
+
+        min(known_at) as first_known_at
+
+    from {{ ref('customer_keys') }}
+
+    group by customer_id
 
 ),
 
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
--- The newest version that was known at the as-of date; an undated record is kept, but nothing with a past reads it.
 records as (
 
-    select records.*
+    select * from {{ ref('int_customer_records_ranked') }}
 
-    from {{ ref('stg_crm__customers') }} as records
-    cross join as_of
+),
 
-    where
-        (records.known_at < as_of.as_of_date or records.known_at is null)
-        and (records.superseded_at is null or records.superseded_at >= as_of.as_of_date)
+-- A deleted record lends no value, and a customer is deleted when all its records are.
+golden as (
+
+    select
+        customer_id,
+
+        {% for column in golden_columns -%}
+        min_by({{ column }}, place) filter (where {{ column }} is not null and not is_deleted) as {{ column }},
+        {% endfor -%}
+        bool_and(is_deleted) as is_deleted
+
+    from records
+
+    group by customer_id
 
 ),
 
@@ -29,29 +40,26 @@ customers as (
     select
         keys.customer_id,
 
-        records.email,
-        records.phone,
-        records.loyalty_key,
-        records.full_name,
-        records.country,
-        records.postal_code,
-        records.city,
-        records.acquisition_channel,
-        records.attributes,
+        golden.email,
+        golden.phone,
+        golden.loyalty_key,
+        golden.full_name,
+        golden.country,
+        golden.postal_code,
+        golden.city,
+        golden.acquisition_channel,
+        golden.attributes,
 
-        records.source_system is not null as has_crm_record,
-        coalesce(records.is_deleted, false) as is_deleted,
+        golden.customer_id is not null as has_crm_record,
+        coalesce(golden.is_deleted, false) as is_deleted,
 
-        records.birth_date,
+        golden.birth_date,
 
-        records.created_at,
-        keys.known_at as first_known_at
+        golden.created_at,
+        keys.first_known_at
 
     from keys
-    left join records
-        on
-            keys.source_system = records.source_system
-            and keys.customer_key = records.customer_key
+    left join golden on keys.customer_id = golden.customer_id
 
 )
 

@@ -1,0 +1,101 @@
+-- The attributes that features read, per customer, as they were known over time: at each moment at which a record of the customer
+-- changed, the most trusted value, and of equally trusted ones the newest.
+with records as (
+
+    select
+        customer_id,
+        source_system,
+        customer_key,
+        priority,
+        country,
+        acquisition_channel,
+        attributes,
+        birth_date,
+        {% if var('use_undated_attributes') -%}
+        coalesce(known_at, timestamp '1900-01-01') as known_at,
+        {%- else -%}
+        known_at,
+        {%- endif %}
+        superseded_at
+
+    from {{ ref('int_customer_records_versioned') }}
+
+    where not coalesce(is_deleted, false)
+
+),
+
+moments as (
+
+    select
+        customer_id,
+        known_at
+
+    from records
+
+    where known_at is not null
+
+    union
+
+    select
+        customer_id,
+        superseded_at as known_at
+
+    from records
+
+    where superseded_at is not null
+
+),
+
+periods as (
+
+    select
+        customer_id,
+        known_at,
+        lead(known_at) over (partition by customer_id order by known_at) as superseded_at
+
+    from moments
+
+),
+
+ranked as (
+
+    select
+        periods.customer_id,
+        records.country,
+        records.acquisition_channel,
+        records.attributes,
+        records.birth_date,
+        periods.known_at,
+        periods.superseded_at,
+        row_number() over (
+            partition by periods.customer_id, periods.known_at
+            order by records.priority, records.known_at desc, records.source_system, records.customer_key
+        ) as place
+
+    from periods
+    inner join records
+        on
+            periods.customer_id = records.customer_id
+            and periods.known_at >= records.known_at
+            and periods.known_at < coalesce(records.superseded_at, timestamp '9999-12-31')
+
+),
+
+profiles as (
+
+    select
+        customer_id,
+
+        {% for column in ['country', 'acquisition_channel', 'attributes', 'birth_date'] -%}
+        min_by({{ column }}, place) filter (where {{ column }} is not null) as {{ column }},
+        {% endfor %}
+        known_at,
+        superseded_at
+
+    from ranked
+
+    group by customer_id, known_at, superseded_at
+
+)
+
+select * from profiles

@@ -1,0 +1,25 @@
+-- The CRM records of each customer at present, the one that is believed first: by the priority of its source, then the newest.
+with records as (
+
+    select * from {{ ref('int_customer_records_versioned') }}
+
+    where superseded_at is null
+
+),
+
+ranked as (
+
+    select
+        * exclude (is_deleted),
+        coalesce(is_deleted, false) as is_deleted,
+        -- An undated record may be of any age, so it comes last.
+        row_number() over (
+            partition by customer_id
+            order by priority, known_at desc nulls last, source_system, customer_key
+        ) as place
+
+    from records
+
+)
+
+select * from ranked

@@ -1,0 +1,38 @@
+-- Which records were joined with each other, from each moment at which that changed until the next.
+with joined_ever as (
+
+    select * from {{ ref('int_identity_components') }}
+
+),
+
+edges as (
+
+    select
+        slices.starts_at as graph,
+        edges.record_id as node,
+        edges.other_record_id as other_node
+
+    from {{ ref('int_identity_edges') }} as edges
+    inner join joined_ever as members on edges.record_id = members.record_id
+    inner join {{ ref('int_identity_slices') }} as slices
+        on
+            members.component_id = slices.component_id
+            and edges.known_at <= slices.starts_at
+            and coalesce(edges.dropped_at, timestamp '9999-12-31') > slices.starts_at
+
+),
+
+{{ connected_components('edges') }},
+
+records as (
+
+    select
+        node as record_id,
+        component as group_id,
+        graph as starts_at
+
+    from components
+
+)
+
+select * from records

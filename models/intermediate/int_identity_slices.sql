@@ -1,0 +1,34 @@
+-- The moments at which who is joined with whom changes, per component: identity holds still from one to the next.
+with edges as (
+
+    select
+        components.component_id,
+        edges.known_at,
+        edges.dropped_at
+
+    from {{ ref('int_identity_edges') }} as edges
+    inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
+
+),
+
+slices as (
+
+    select
+        component_id,
+        known_at as starts_at
+
+    from edges
+
+    union
+
+    select
+        component_id,
+        dropped_at as starts_at
+
+    from edges
+
+    where dropped_at is not null
+
+)
+
+select * from slices

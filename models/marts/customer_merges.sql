@@ -1,0 +1,69 @@
+-- Every id that ended in another or came back out of it. Rows are only ever added: they follow from what reached us at their moment.
+with changes as (
+
+    select
+        record_id,
+        customer_id,
+        lag(customer_id) over (partition by record_id order by known_at) as earlier_customer_id,
+        known_at
+
+    from {{ ref('int_customer_keys_versioned') }}
+
+),
+
+edges as (
+
+    select
+        components.component_id,
+        edges.identifier_kind,
+        edges.known_at,
+        edges.dropped_at
+
+    from {{ ref('int_identity_edges') }} as edges
+    inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
+
+),
+
+-- An id is that of its oldest record, so it ends when that record goes to another and comes back when it returns.
+turns as (
+
+    select
+        changes.record_id as customer_id,
+        case
+            when changes.customer_id = changes.record_id then changes.earlier_customer_id
+            else changes.customer_id
+        end as other_customer_id,
+        case when changes.customer_id = changes.record_id then 'separated' else 'merged' end as kind,
+        components.component_id,
+        changes.known_at as happened_at
+
+    from changes
+    inner join {{ ref('int_identity_components') }} as components on changes.record_id = components.record_id
+
+    where
+        (changes.earlier_customer_id = changes.record_id and changes.customer_id != changes.record_id)
+        or (changes.earlier_customer_id != changes.record_id and changes.customer_id = changes.record_id)
+
+),
+
+merges as (
+
+    select
+        turns.customer_id,
+        turns.other_customer_id,
+        turns.kind,
+        string_agg(distinct edges.identifier_kind, ', ' order by edges.identifier_kind) as identifier_kinds,
+
+        turns.happened_at
+
+    from turns
+    left join edges
+        on
+            turns.component_id = edges.component_id
+            and turns.happened_at = case turns.kind when 'merged' then edges.known_at else edges.dropped_at end
+
+    group by turns.customer_id, turns.other_customer_id, turns.kind, turns.happened_at
+
+)
+
+select * from merges
