@@ -13,7 +13,7 @@
 
 {#- When this model was built last, as SQL; none when it is to be built anew. -#}
 {% macro last_built_at() %}
-    {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
+    {% if not execute or model.resource_type == 'unit_test' or not is_incremental() %}{{ return(none) }}{% endif %}
     {% set built_at = run_query('select max(_built_at) from ' ~ this).columns[0][0] %}
     {% set began_anew = run_query('select max(began_at) from ' ~ new_beginnings()).columns[0][0] %}
     {% if built_at is none or (began_anew is not none and began_anew > built_at) %}{{ return(none) }}{% endif %}
@@ -61,14 +61,13 @@
 {%- endmacro %}
 
 
-{#- Before an incremental model is built: it forgets what it will write again, or everything when it begins anew. -#}
-{% macro forget(touched=none) %}
-    {% if is_incremental() %}
-        {% set built_at = last_built_at() %}
-        {% if not built_at %}
-            delete from {{ this }}
-        {% elif touched %}
-            delete from {{ this }} where {{ touched }}
-        {% endif %}
-    {% endif %}
+{#- Before an incremental model is built: it forgets the rows that it will write again. -#}
+{% macro forget(touched) %}
+    {% if is_incremental() %}delete from {{ this }} where {{ touched }}{% endif %}
+{% endmacro %}
+
+
+{#- Before an incremental model that replaces rows by key: only when it begins anew does it forget any. -#}
+{% macro forget_all() %}
+    {% if is_incremental() and not last_built_at() %}delete from {{ this }}{% endif %}
 {% endmacro %}

@@ -1,10 +1,12 @@
 -- The days from and until which we knew that a customer buys a category. A line counts from the day it became known, and no longer when
 -- it was replaced or belongs to another customer.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}") }}
+
 with lines as (
 
     select * from {{ ref('int_invoice_lines_versioned') }}
 
-    where customer_id is not null and quantity > 0
+    where customer_id is not null and quantity > 0 and {{ touched_buyers() }}
 
 ),
 
@@ -95,7 +97,8 @@ versions as (
         is_bought,
 
         known_at,
-        lead(known_at) over (partition by customer_id, category order by known_at) as superseded_at
+        lead(known_at) over (partition by customer_id, category order by known_at) as superseded_at,
+        {{ this_build() }} as _built_at
 
     from counted
 

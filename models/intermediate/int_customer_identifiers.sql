@@ -6,12 +6,6 @@ with keys as (
 
 ),
 
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
 records as (
 
     select
@@ -102,9 +96,8 @@ identifiers as (
         min(shown.known_at) as known_at
 
     from shown
-    cross join as_of
 
-    where shown.identifier is not null and shown.known_at < as_of.as_of_date
+    where shown.identifier is not null and shown.known_at is not null
 
     group by shown.record_id, shown.identifier_kind, shown.identifier
 

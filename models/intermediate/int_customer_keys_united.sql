@@ -1,4 +1,9 @@
--- Every customer key that any source names: a record of a customer, with the moment from which we knew of it.
+-- Every customer key that any source names: a record of a customer, with the moment from which we knew of it. Built
+-- incrementally, what is new can only bring a key or an earlier moment.
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_id', pre_hook="{{ forget_all() }}") }}
+
+{%- set built_at = last_built_at() %}
+
 with sightings as (
 
     {% for stage in [
@@ -13,16 +18,10 @@ with sightings as (
 
     from {{ ref(stage) }}
 
-    where customer_key is not null
+    where customer_key is not null {{ 'and _built_at > ' ~ built_at if built_at }}
     {{ 'union all' if not loop.last }}
 
     {% endfor %}
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
 
 ),
 
@@ -34,16 +33,33 @@ united as (
         sightings.source_system,
         sightings.customer_key,
 
-        min(sightings.known_at) as known_at
+        -- Null: only undated records name the customer.
+        min(sightings.known_at) as known_at,
+        {{ this_build() }} as _built_at
 
     from sightings
-    cross join as_of
-
-    -- Null: only undated records name the customer.
-    where sightings.known_at < as_of.as_of_date or sightings.known_at is null
 
     group by sightings.source_system, sightings.customer_key
 
-)
+),
 
-select * from united
+{% if built_at -%}
+changed as (
+
+    select united.* replace (least(united.known_at, built.known_at) as known_at)
+
+    from united
+    left join {{ this }} as built on united.record_id = built.record_id
+
+    where built.record_id is null or coalesce(united.known_at < coalesce(built.known_at, date '9999-12-31'), false)
+
+)
+{%- else -%}
+changed as (
+
+    select * from united
+
+)
+{%- endif %}
+
+select * from changed

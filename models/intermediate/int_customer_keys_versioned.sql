@@ -1,8 +1,10 @@
 -- Which customer a key belonged to, from and until when. A customer has the id of the oldest of the records that were joined at the
 -- time: a new record joins the oldest id, and of two ids that merge the older survives.
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_id', pre_hook="{{ forget_all() }}") }}
+
 with keys as (
 
-    select * from {{ ref('int_customer_keys_united') }}
+    select * exclude (_built_at) from {{ ref('int_customer_keys_united') }}
 
 ),
 
@@ -86,6 +88,52 @@ versions as (
 
     where compared.customer_id is distinct from compared.earlier_customer_id
 
-)
+),
 
-select * from versions
+{% if last_built_at() -%}
+built as (
+
+    select * exclude (_built_at) from {{ this }}
+
+),
+
+-- Records of an id that won or lost one, so that what is summed up per id can follow.
+changed_ids as (
+
+    select customer_id from (select * from versions except select * from built) as won
+
+    union
+
+    select customer_id from (select * from built except select * from versions) as lost
+
+),
+
+changed as (
+
+    select versions.*
+
+    from versions
+
+    where versions.record_id in (
+
+        select members.record_id
+
+        from versions as members
+        inner join changed_ids on members.customer_id = changed_ids.customer_id
+
+    )
+
+)
+{%- else -%}
+changed as (
+
+    select * from versions
+
+)
+{%- endif %}
+
+select
+    *,
+    {{ this_build() }} as _built_at
+
+from changed

@@ -1,9 +1,14 @@
 -- The CRM records of each customer at present, the one that is believed first: by the priority of its source, then the newest.
 with records as (
 
-    select * from {{ ref('int_customer_records_versioned') }}
+    select records.*
 
-    where superseded_at is null
+    from {{ ref('int_customer_records_versioned') }} as records
+    cross join {{ ref('int_as_of_date') }} as as_of
+
+    where
+        coalesce(records.known_at, date '0001-01-01') < as_of.as_of_date
+        and coalesce(records.superseded_at, date '9999-12-31') >= as_of.as_of_date
 
 ),
 

@@ -1,13 +1,7 @@
--- Every version of every CRM record under every version of its customer's identity. Superseded at the as-of date and undated rows included.
+-- Every version of every CRM record under every version of its customer's identity; undated records included.
 with keys as (
 
     select * from {{ ref('int_customer_keys_versioned') }}
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
 
 ),
 
@@ -20,25 +14,19 @@ records as (
         records.customer_key,
         -- A system that the seed does not name comes last.
         coalesce(priorities.priority, 2147483647) as priority,
-        records.* exclude (source_system, customer_key, event_at, known_at, superseded_at),
+        records.* exclude (source_system, customer_key, event_at, known_at, superseded_at, _built_at),
 
         -- Null: nobody can say when it was written.
         case when records.known_at is not null then greatest(records.known_at, keys.known_at) end as known_at,
-        least(
-            case when records.superseded_at < as_of.as_of_date then records.superseded_at end,
-            keys.superseded_at
-        ) as superseded_at
+        least(records.superseded_at, keys.superseded_at) as superseded_at
 
     from {{ ref('stg_crm__customers') }} as records
-    cross join as_of
     inner join keys
         on
             records.source_system = keys.source_system
             and records.customer_key = keys.customer_key
             and {{ overlap('keys', 'records') }}
     left join {{ ref('source_priority') }} as priorities on records.source_system = priorities.source_system
-
-    where records.known_at < as_of.as_of_date or records.known_at is null
 
 )
 

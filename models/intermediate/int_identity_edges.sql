@@ -6,12 +6,6 @@ with keys as (
 
 ),
 
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
 holders as (
 
     select
@@ -79,12 +73,7 @@ edges as (
 
     union
 
-    select confirmed.*
-
-    from confirmed
-    cross join as_of
-
-    where confirmed.known_at < as_of.as_of_date
+    select * from confirmed
 
 )
 

@@ -1,8 +1,12 @@
 -- Every version of every line under every version of its invoice and of its customer's identity: known from when all were known, until
 -- one was replaced. A line belongs to the customer that its key belonged to at the time, so a merge changes nothing before its day.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_invoices()) }}") }}
+
 with lines as (
 
     select * from {{ ref('stg_invoices__lines') }}
+
+    where {{ touched_invoices() }}
 
 ),
 
@@ -10,17 +14,13 @@ invoices as (
 
     select * from {{ ref('stg_invoices__invoices') }}
 
+    where {{ touched_invoices() }}
+
 ),
 
 customer_keys as (
 
     select * from {{ ref('int_customer_keys_versioned') }}
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
 
 ),
 
@@ -46,7 +46,8 @@ versions as (
 
         invoices.invoiced_at,
         greatest(lines.known_at, invoices.known_at, customer_keys.known_at) as known_at,
-        least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at
+        least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at,
+        {{ this_build() }} as _built_at
 
     from lines
     inner join invoices
@@ -63,19 +64,6 @@ versions as (
             and {{ overlap('customer_keys', 'invoices') }}
             and {{ overlap('customer_keys', 'lines') }}
 
-),
-
-known as (
-
-    select
-        versions.* exclude (superseded_at),
-        case when versions.superseded_at < as_of.as_of_date then versions.superseded_at end as superseded_at
-
-    from versions
-    cross join as_of
-
-    where versions.known_at < as_of.as_of_date
-
 )
 
-select * from known
+select * from versions

@@ -1,8 +1,12 @@
 -- Every version of every event under every version of its message, and whether it counts as the response: known from when both
 -- were known, until either was replaced.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_message_events()) }}") }}
+
 with events as (
 
     select * from {{ ref('stg_communications__events') }}
+
+    where {{ touched_message_events() }}
 
 ),
 
@@ -10,11 +14,7 @@ messages as (
 
     select * from {{ ref('int_messages_versioned') }}
 
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
+    where {{ touched_message_events() }}
 
 ),
 
@@ -40,21 +40,16 @@ enriched as (
         events.occurred_at,
         messages.sent_at,
         greatest(events.known_at, messages.known_at) as known_at,
-        case
-            when least(events.superseded_at, messages.superseded_at) < as_of.as_of_date
-                then least(events.superseded_at, messages.superseded_at)
-        end as superseded_at
+        least(events.superseded_at, messages.superseded_at) as superseded_at,
+        {{ this_build() }} as _built_at
 
     from events
-    cross join as_of
     inner join messages
         on
             events.source_system = messages.source_system
             and events.message_id = messages.message_id
             and coalesce(events.superseded_at, date '9999-12-31') > messages.known_at
             and coalesce(messages.superseded_at, date '9999-12-31') > events.known_at
-
-    where events.known_at < as_of.as_of_date
 
 )
 

@@ -1,8 +1,42 @@
 -- Every version of every message, under every version of its customer's identity, with the action it carries out and the moment at which
 -- its outcome is closed.
-with messages as (
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_messages()) }}") }}
 
-    select * from {{ ref('stg_communications__messages') }}
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+staged_messages as (
+
+    select
+        messages.* exclude (known_at, superseded_at),
+        -- A planned message that does not say when it became known is known now.
+        messages.known_at as stated_known_at,
+        case
+            when messages.known_at = messages.sent_at and messages.sent_at >= as_of.as_of_date
+                then as_of.as_of_date - interval 1 second
+            else messages.known_at
+        end as known_at
+
+    from {{ ref('stg_communications__messages') }} as messages
+    cross join as_of
+
+    where {{ touched_messages('messages.') }}
+
+),
+
+-- Of several planned versions that do not say when they became known, the last one holds.
+messages as (
+
+    select
+        *,
+        lead(known_at) over (partition by source_system, message_id order by known_at, stated_known_at) as superseded_at
+
+    from staged_messages
+
+    qualify coalesce(superseded_at > known_at, true)
 
 ),
 
@@ -28,13 +62,7 @@ customer_keys as (
 
 ),
 
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-enriched as (
+versions as (
 
     select
         messages.source_system,
@@ -54,7 +82,7 @@ enriched as (
         messages.logging_probability,
         messages.cost,
 
-        messages.sent_at >= as_of.as_of_date as is_planned,
+        messages.sent_at >= as_of.as_of_date and messages.known_at < as_of.as_of_date as is_planned,
 
         messages.sent_at,
         -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window.
@@ -64,10 +92,9 @@ enriched as (
             campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
         ) as outcome_closes_at,
         greatest(messages.known_at, customer_keys.known_at) as known_at,
-        least(
-            case when messages.superseded_at < as_of.as_of_date then messages.superseded_at end,
-            customer_keys.superseded_at
-        ) as superseded_at
+        least(messages.superseded_at, customer_keys.superseded_at) as superseded_at,
+        '{{ catalogue_mark() }}' as _catalogue,
+        {{ this_build() }} as _built_at
 
     from messages
     cross join as_of
@@ -87,24 +114,6 @@ enriched as (
         on
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
             and messages.channel = actions.channel
-
-    where
-        messages.known_at < as_of.as_of_date
-        -- A planned message without known_at (which is then sent_at) is known on the as-of date.
-        or (messages.sent_at >= as_of.as_of_date and messages.known_at = messages.sent_at)
-
-),
-
--- Of several planned versions that do not say when they became known, the last one holds.
-versions as (
-
-    select *
-
-    from enriched
-
-    qualify
-        superseded_at is not null
-        or row_number() over (partition by source_system, message_id, superseded_at order by known_at desc) = 1
 
 )
 

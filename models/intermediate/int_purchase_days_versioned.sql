@@ -1,10 +1,12 @@
 -- What a customer bought on a day, as it was known over time. A line adds its amounts on the day it became known and takes them
 -- back on the day a newer version replaced it; the running sum is what we believed from then on.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_customers()) }}") }}
+
 with lines as (
 
     select * from {{ ref('int_invoice_lines_versioned') }}
 
-    where customer_id is not null
+    where customer_id is not null and {{ touched_customers() }}
 
 ),
 
@@ -69,7 +71,8 @@ versions as (
 
         -- Dates, because observation dates start at midnight: known before one means known on an earlier day.
         known_at,
-        lead(known_at) over (partition by customer_id, purchase_date order by known_at) as superseded_at
+        lead(known_at) over (partition by customer_id, purchase_date order by known_at) as superseded_at,
+        {{ this_build() }} as _built_at
 
     from changes_by_day
 

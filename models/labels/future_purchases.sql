@@ -26,12 +26,14 @@ future_purchases as (
         least(purchase_days.superseded_at, customers.superseded_at) as superseded_date
 
     from {{ ref('customer_observations') }} as observations
+    cross join {{ ref('int_as_of_date') }} as as_of
     inner join customers on observations.customer_id = customers.customer_id
     inner join {{ ref('int_purchase_days_versioned') }} as purchase_days
         on
             customers.later_customer_id = purchase_days.customer_id
             and {{ overlap('customers', 'purchase_days') }}
             and purchase_days.purchase_date >= observations.observation_date
+            and purchase_days.known_at < as_of.as_of_date
 
 )
 

@@ -2,9 +2,12 @@
 -- when each was what we knew. Whoever trains judges them as of a cut.
 with messages as (
 
-    select * from {{ ref('int_messages_versioned') }}
+    select messages.*
 
-    where direction = 'outbound'
+    from {{ ref('int_messages_versioned') }} as messages
+    cross join {{ ref('int_as_of_date') }} as as_of
+
+    where messages.direction = 'outbound' and messages.known_at < as_of.as_of_date
 
 ),
 
@@ -17,9 +20,12 @@ recipients as (
 
 responses as (
 
-    select * from {{ ref('int_message_events_versioned') }}
+    select responses.*
 
-    where is_response
+    from {{ ref('int_message_events_versioned') }} as responses
+    cross join {{ ref('int_as_of_date') }} as as_of
+
+    where responses.is_response and responses.known_at < as_of.as_of_date
 
 ),
 

@@ -1,3 +1,6 @@
+-- A view: its rows lie in staging, and the keys say whose they are.
+{{ config(materialized='view') }}
+
 with as_of as (
 
     select as_of_date from {{ ref('int_as_of_date') }}

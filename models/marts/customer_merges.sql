@@ -46,6 +46,12 @@ turns as (
 
 ),
 
+as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
 merges as (
 
     select
@@ -57,10 +63,13 @@ merges as (
         turns.happened_at
 
     from turns
+    cross join as_of
     left join edges
         on
             turns.component_id = edges.component_id
             and turns.happened_at = case turns.kind when 'merged' then edges.known_at else edges.dropped_at end
+
+    where turns.happened_at < as_of.as_of_date
 
     group by turns.customer_id, turns.other_customer_id, turns.kind, turns.happened_at
 

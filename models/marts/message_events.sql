@@ -1,7 +1,13 @@
--- A view: the versions lie in int_message_events_versioned, and the newest of each is the truth.
+-- A view: the versions lie in int_message_events_versioned, and the one that is known at the as-of date is the truth.
 {{ config(materialized='view') }}
 
-with newest_events as (
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+newest_events as (
 
     select
         source_system,
@@ -18,9 +24,10 @@ with newest_events as (
         occurred_at,
         known_at
 
-    from {{ ref('int_message_events_versioned') }}
+    from {{ ref('int_message_events_versioned') }} as versions
+    cross join as_of
 
-    where superseded_at is null
+    where {{ known_as_of('versions', 'as_of.as_of_date') }}
 
 )
 

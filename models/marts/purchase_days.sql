@@ -1,7 +1,13 @@
--- A view: the versions lie in int_purchase_days_versioned, and the newest of each is the truth.
+-- A view: the versions lie in int_purchase_days_versioned, and the one that is known at the as-of date is the truth.
 {{ config(materialized='view') }}
 
-with newest_days as (
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+newest_days as (
 
     select
         customer_id,
@@ -13,9 +19,10 @@ with newest_days as (
         purchase_date,
         known_at as known_date
 
-    from {{ ref('int_purchase_days_versioned') }}
+    from {{ ref('int_purchase_days_versioned') }} as versions
+    cross join as_of
 
-    where superseded_at is null
+    where {{ known_as_of('versions', 'as_of.as_of_date') }}
 
 )
 

@@ -11,7 +11,10 @@ with rejected as (
         -- A row that was sound by itself, but refers to nothing, is shown as it was read.
         coalesce(base._raw_row, cast(to_json(base) as varchar)) as raw_row
 
-    from {{ ref('base_' ~ family ~ '__' ~ table) }} as base
+    from (
+        select * exclude (_typing_reasons, _file_mark, _known_at, _built_at)
+        from {{ ref('base_' ~ family ~ '__' ~ table) }}
+    ) as base
 
     where base.row_status = 'rejected'
     {{ 'union all' if not loop.last }}

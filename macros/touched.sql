@@ -1,0 +1,112 @@
+{#-
+    Conditions on the rows that a build has to compute again, because something that they follow from has changed since this model was
+    built last. Each serves both the deletion before the model and the model itself. A model that is built anew computes all.
+-#}
+
+
+{#- Lines of invoices that changed, whose lines changed, or whose customer key went to another customer. -#}
+{% macro touched_invoices() -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at -%}true{%- else -%}
+    (source_system, invoice_id) in (
+        select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
+        union
+        select source_system, invoice_id from {{ ref('stg_invoices__invoices') }} where _built_at > {{ built_at }}
+        union
+        select invoices.source_system, invoices.invoice_id
+        from {{ ref('stg_invoices__invoices') }} as invoices
+        inner join {{ ref('int_customer_keys_versioned') }} as keys
+            on invoices.source_system = keys.source_system and invoices.customer_key = keys.customer_key
+        where keys._built_at > {{ built_at }}
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Customers with a line that changed, and those that won or lost a record. -#}
+{% macro touched_customers() -%}
+    {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
+    {%- set keys = ref('int_customer_keys_versioned') if model.resource_type != 'unit_test' -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at -%}true{%- else -%}
+    customer_id in ({{ customers_touched_since(built_at, keys) }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- These, and customers who bought a product that changed. -#}
+{% macro touched_buyers() -%}
+    {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
+    {%- set keys = ref('int_customer_keys_versioned') if model.resource_type != 'unit_test' -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at -%}true{%- else -%}
+    customer_id in (
+        {{ customers_touched_since(built_at, keys) }}
+        union
+        select lines.customer_id
+        from {{ ref('int_invoice_lines_versioned') }} as lines
+        inner join {{ ref('stg_invoices__products') }} as products
+            on lines.source_system = products.source_system and lines.product_key = products.product_key
+        where products._built_at > {{ built_at }}
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro customers_touched_since(built_at, keys) -%}
+        select customer_id from {{ ref('int_invoice_lines_versioned') }} where _built_at > {{ built_at }}
+        union
+        select customer_id from {{ keys }} where _built_at > {{ built_at }}
+        union
+        select record_id from {{ keys }} where _built_at > {{ built_at }}
+{%- endmacro %}
+
+
+{#-
+    Messages that changed, whose campaign changed, or whose customer key went to another customer; and those that were planned or are
+    planned now. All of them when the catalogue of actions is no longer what it was.
+-#}
+{% macro touched_messages(relation='') -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at or run_query('select 1 from ' ~ this ~ " where _catalogue != '" ~ catalogue_mark() ~ "' limit 1").rows -%}true{%- else -%}
+    ({{ relation }}source_system, {{ relation }}message_id) in (
+        select source_system, message_id from {{ ref('stg_communications__messages') }}
+        where _built_at > {{ built_at }} or sent_at >= (select as_of_date from {{ ref('int_as_of_date') }})
+        union
+        select source_system, message_id from {{ this }} where is_planned
+        union
+        select messages.source_system, messages.message_id
+        from {{ ref('stg_communications__messages') }} as messages
+        inner join {{ ref('stg_communications__campaigns') }} as campaigns
+            on messages.source_system = campaigns.source_system and messages.campaign_id = campaigns.campaign_id
+        where campaigns._built_at > {{ built_at }}
+        union
+        select messages.source_system, messages.message_id
+        from {{ ref('stg_communications__messages') }} as messages
+        inner join {{ ref('int_customer_keys_versioned') }} as keys
+            on messages.source_system = keys.source_system and messages.customer_key = keys.customer_key
+        where keys._built_at > {{ built_at }}
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Tells one state of what messages take from seeds and variables from another. -#}
+{% macro catalogue_mark() -%}
+    {%- if execute and model.resource_type != 'unit_test' and flags.WHICH in ('build', 'run') -%}
+        {{ run_query("select md5(coalesce(string_agg(to_json(actions), '' order by action_id, channel), '') || '" ~ var('response_window_days') ~ "') from " ~ ref('actions') ~ ' as actions').columns[0][0] }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Events that changed or whose message did. -#}
+{% macro touched_message_events() -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at -%}true{%- else -%}
+    (source_system, message_id) in (
+        select source_system, message_id from {{ ref('stg_communications__events') }} where _built_at > {{ built_at }}
+        union
+        select source_system, message_id from {{ ref('int_messages_versioned') }} where _built_at > {{ built_at }}
+    )
+    {%- endif -%}
+{%- endmacro %}
