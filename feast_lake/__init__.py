@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from feast_lake.branch import Place, branch_of, in_course, writing
     from feast_lake.connection import connect, install_extensions
-    from feast_lake.errors import LakeError
+    from feast_lake.errors import LakeBusy, LakeError
     from feast_lake.expansion import ExpandPlugin, expand
     from feast_lake.lake import reader
     from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
@@ -19,34 +20,44 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExpandPlugin",
+    "LakeBusy",
     "LakeError",
     "LakeLoggingDestination",
     "LakeOfflineStore",
     "LakeOfflineStoreConfig",
     "LakeSource",
+    "Place",
     "SavedDatasetLakeStorage",
     "WalSqliteOnlineStore",
     "WalSqliteOnlineStoreConfig",
+    "branch_of",
     "connect",
     "expand",
+    "in_course",
     "install_extensions",
     "reader",
+    "writing",
 ]
 
 _MODULE_OF = {
     "ExpandPlugin": "expansion",
+    "LakeBusy": "errors",
     "LakeError": "errors",
     "LakeLoggingDestination": "source",
     "LakeOfflineStore": "offline_store",
     "LakeOfflineStoreConfig": "offline_store",
     "LakeSource": "source",
+    "Place": "branch",
     "SavedDatasetLakeStorage": "source",
     "WalSqliteOnlineStore": "online_store",
     "WalSqliteOnlineStoreConfig": "online_store",
+    "branch_of": "branch",
     "connect": "connection",
     "expand": "expansion",
+    "in_course": "branch",
     "install_extensions": "connection",
     "reader": "lake",
+    "writing": "branch",
 }
 
 

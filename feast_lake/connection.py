@@ -15,6 +15,8 @@ from feast_lake.errors import LakeError, explained
 from feast_lake.expansion import expand, expand_path
 
 LAKE = "lake"
+# Not `public`: a branch takes its place by changing names.
+POSTGRES_SCHEMA = "lake"
 _SCANNER_OF = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _EXTENSION_SITE_OFF = {
     "autoinstall_known_extensions": "false",
@@ -67,6 +69,7 @@ def connect(
     data_path: str | None = None,
     snapshot: int | None = None,
     read_only: bool = True,
+    schema: str | None = None,
 ) -> DuckDBPyConnection:
     """Open a lake. Each call is a DuckDB of its own, so threads need share nothing; see also `reader`.
 
@@ -77,6 +80,7 @@ def connect(
             moved, or built with a relative path). Expanded too.
         snapshot: number of the snapshot to read; None reads the newest.
         read_only: False allows writing, to the newest snapshot.
+        schema: of PostgreSQL, that holds the catalog's tables; by default `lake`.
 
     Returns:
         A connection in UTC whose current database is the lake; close it, or use it in `with`.
@@ -84,17 +88,22 @@ def connect(
     Raises:
         LakeError: no catalog there (none is created), no such snapshot, an extension is missing.
     """
-    return address_of(catalog, data_path=data_path, snapshot=snapshot, read_only=read_only).open()
+    return address_of(catalog, data_path=data_path, snapshot=snapshot, read_only=read_only, schema=schema).open()
 
 
-def address_of(catalog: str, *, data_path: str | None, snapshot: int | None, read_only: bool) -> Address:
+def address_of(
+    catalog: str, *, data_path: str | None, snapshot: int | None, read_only: bool, schema: str | None = None
+) -> Address:
     """Expand the arguments of `connect`.
 
     Raises:
         LakeError: no catalog there, a variable that is not set, or a snapshot to be written to.
     """
     scheme, location = _located(catalog)
-    return Address(scheme, location, _attach_options(data_path=data_path, snapshot=snapshot, read_only=read_only))
+    options = _attach_options(data_path=data_path, snapshot=snapshot, read_only=read_only)
+    if scheme == "postgres":
+        options.append(f"METADATA_SCHEMA {literal(schema or POSTGRES_SCHEMA)}")
+    return Address(scheme, location, f" ({', '.join(options)})" if options else "")
 
 
 def start_session(connection: DuckDBPyConnection) -> None:
@@ -164,7 +173,7 @@ def _located(catalog: str) -> tuple[str, str]:
     return scheme, str(path)
 
 
-def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: bool) -> str:
+def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: bool) -> list[str]:
     options = []
     if read_only:
         options.append("READ_ONLY")
@@ -175,7 +184,7 @@ def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: b
         options += [f"DATA_PATH {literal(folder)}", "OVERRIDE_DATA_PATH true"]
     if snapshot is not None:
         options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
-    return f" ({', '.join(options)})" if options else ""
+    return options
 
 
 def _load_extensions(connection: DuckDBPyConnection, scheme: str) -> None:

@@ -12,6 +12,10 @@ class LakeError(ValueError):
     """A mistake that the caller can mend; its message is one line."""
 
 
+class LakeBusy(LakeError):
+    """Another writer holds the lake."""
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn an error of DuckDB into a one-line LakeError that says what was being done.

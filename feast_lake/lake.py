@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from feast_lake.branch import Place
 from feast_lake.connection import Address, address_of, connect, start_session
 from feast_lake.errors import LakeError
 
@@ -44,9 +45,9 @@ class Lake:
         """A connection that can only read, at the snapshot if one is set; see `reader`."""
         return reader(self.catalog, self.data_path, self.snapshot)
 
-    def write(self) -> DuckDBPyConnection:
-        """A connection of its own that can write; refused where a snapshot is set."""
-        return connect(self.catalog, self.data_path, self.snapshot, read_only=False)
+    def write(self, branch: Place) -> DuckDBPyConnection:
+        """A connection of its own that can write to a branch of this lake; refused where a snapshot is set."""
+        return connect(branch.catalog, self.data_path, self.snapshot, read_only=False, schema=branch.schema)
 
 
 def reader(catalog: str, data_path: str | None = None, snapshot: int | None = None) -> DuckDBPyConnection:

@@ -10,11 +10,14 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from feast.errors import SavedDatasetLocationAlreadyExists
 
+from feast_lake.branch import writing
 from feast_lake.connection import LAKE, identifier, literal, qualified
 from feast_lake.errors import explained
 from feast_lake.lake import Lake
 
 _ROWS = "__lake_rows"
+# A build holds the lake for minutes; Feast's writes wait for it as long as a caller may be expected to.
+_PATIENCE_SECONDS = 60
 
 
 def save(lake: Lake, *, table: str, rows: pa.Table, overwrite: bool) -> None:
@@ -48,7 +51,11 @@ def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = Fals
 
 @contextmanager
 def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyConnection]:
-    with lake.write() as connection, explained(f"write {table}"):
+    with (
+        writing(lake.catalog, wait_seconds=_PATIENCE_SECONDS) as branch,
+        lake.write(branch.place()) as connection,
+        explained(f"write {table}"),
+    ):
         if isinstance(rows, pa.Table):
             connection.register(_ROWS, rows)
         else:

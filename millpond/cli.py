@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from feast_lake import LakeError
+from feast_lake import LakeBusy, LakeError
 from millpond import settings
 from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
 
@@ -34,6 +34,9 @@ AsOf = Annotated[
     ),
 ]
 Horizons = Annotated[str, typer.Option(help="Days ahead to predict, separated by commas.")]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another process writes.")
+]
 DEFAULT_HORIZONS = "7,14,30,60,90"
 
 
@@ -47,7 +50,7 @@ def main() -> None:
     except UserError as error:
         _stop(error)
     except LakeError as error:
-        _stop(LakeLocked(str(error)) if "locked" in str(error) else LakeUnreadable(str(error)))
+        _stop(LakeLocked(str(error)) if isinstance(error, LakeBusy) else LakeUnreadable(str(error)))
     except SystemExit as stop:
         # Typer turns Ctrl-C into this code, without a word.
         if stop.code == INTERRUPTED:
@@ -135,22 +138,23 @@ def build(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Compute the whole feature history again.")
     ] = False,
+    wait: Wait = 0,
 ) -> None:
     """Raw files to lake, features and labels (dbt)."""
     from millpond import pipeline
 
     with progress("Building") as report:
-        built = pipeline.build(as_of=_date(as_of), full_refresh=full_refresh, on_node=report)
+        built = pipeline.build(as_of=_date(as_of), full_refresh=full_refresh, wait_seconds=wait, on_node=report)
     out.print(f"Built the lake as of {built}.", highlight=False)
 
 
 @app.command()
-def publish() -> None:
+def publish(wait: Wait = 0) -> None:
     """Register the features with Feast and write the newest ones online."""
     from millpond import pipeline
 
     with progress("Publishing") as report:
-        views = pipeline.publish(on_view=report)
+        views = pipeline.publish(wait_seconds=wait, on_view=report)
     out.print(
         "Published " + ", ".join(f"{name} ({count:,} keys)" for name, count in views.items()) + ".", highlight=False
     )
@@ -162,6 +166,7 @@ def train(
         str | None, typer.Argument(help="repurchase_timing or response_propensity; default: both.")
     ] = None,
     as_of: AsOf = None,
+    wait: Wait = 0,
 ) -> None:
     """Learn from labels complete before the as-of date; judge out of time first."""
     from millpond import learning, pipeline, report
@@ -171,7 +176,7 @@ def train(
     for name in [model] if model else list(learning.TRAINERS):
         try:
             with progress(f"Training {name}"):
-                report.print_figures(out, pipeline.train(name, as_of=_date(as_of)))
+                report.print_figures(out, pipeline.train(name, as_of=_date(as_of), wait_seconds=wait))
         except CannotTrain as error:
             # Without messages there is nothing to learn responses from; asked for by name, that is an error.
             if model or name != learning.OPTIONAL:
@@ -180,23 +185,23 @@ def train(
 
 
 @app.command()
-def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS) -> None:
+def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS, wait: Wait = 0) -> None:
     """Write the predictions of the current models into the lake."""
     from millpond import pipeline
 
     days = _horizons(horizons)
     with progress("Scoring"):
-        rows = pipeline.score(as_of=_date(as_of), horizons=days)
+        rows = pipeline.score(as_of=_date(as_of), horizons=days, wait_seconds=wait)
     out.print("Scored " + ", ".join(f"{count:,} {table}" for table, count in rows.items()) + ".", highlight=False)
 
 
 @app.command()
-def decide(as_of: AsOf = None) -> None:
+def decide(as_of: AsOf = None, wait: Wait = 0) -> None:
     """Choose the next best action of every customer."""
     from millpond import pipeline
 
     with progress("Deciding") as report:
-        actions = pipeline.decide(as_of=_date(as_of), on_node=report)
+        actions = pipeline.decide(as_of=_date(as_of), wait_seconds=wait, on_node=report)
     out.print(
         "Decided: " + ", ".join(f"{count:,} {action}" for action, count in actions.items()) + ".", highlight=False
     )
@@ -206,11 +211,12 @@ def decide(as_of: AsOf = None) -> None:
 def run(
     as_of: AsOf = None,
     horizons: Horizons = DEFAULT_HORIZONS,
+    wait: Wait = 0,
 ) -> None:
     """Build, publish, train, score and decide; end with what was decided and how good the models are."""
     from millpond import loop
 
-    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), out=out, progress=progress)
+    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), wait_seconds=wait, out=out, progress=progress)
 
 
 @app.command()
@@ -219,11 +225,14 @@ def sql(
     to: Annotated[
         Path | None, typer.Option("--out", help="Write the answer to FILE.parquet or FILE.csv instead.")
     ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Ask what the last build that failed had written instead.")
+    ] = False,
 ) -> None:
     """Ask the lake a read-only question."""
     from millpond import question
 
-    answer = question.ask(query, to)
+    answer = question.ask(query, to, failed=failed)
     print(answer)
 
 

@@ -84,9 +84,9 @@ def _first_message(result: Any) -> str:
 
 def _too_many_rejected(base_model: str) -> str:
     return (
-        f"[too_many_rejected] more rows of {base_model} were rejected than max_quarantine_share allows, so nothing was "
-        f"built from them: see `millpond sql 'select distinct reject_reasons from staging.{base_model}'`, mend "
-        "the files and land them again"
+        f"[too_many_rejected] more rows of {base_model} were rejected than max_quarantine_share allows, so the lake "
+        "stays as it was: see `millpond sql --failed "
+        f"'select distinct reject_reasons from staging.{base_model}'`, mend the files and land them again"
     )
 
 

@@ -89,3 +89,9 @@ class LakeUnreadable(UserError):
     """The catalog or a data file of the lake cannot be read."""
 
     exit_code = 26
+
+
+class DiskFull(UserError):
+    """A step could not write all that it had to; the lake is as it was before it."""
+
+    exit_code = 27

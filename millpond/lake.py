@@ -1,49 +1,81 @@
-"""Connections to the lake, and the lock that keeps it to one writer."""
+"""Connections to the lake, and the writing that keeps it to one writer and publishes only what is whole."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-from filelock import FileLock, Timeout
 
 import feast_lake
+from feast_lake import LakeBusy
 from millpond import settings
-from millpond.errors import LakeLocked, NotBuilt
+from millpond.errors import DiskFull, LakeLocked, NotBuilt
+
+# How DuckDB and SQLite say it.
+FULL = ("no space left on device", "disk is full")
 
 
 def connect(*, read_only: bool = True) -> duckdb.DuckDBPyConnection:
     """A connection of its own to the lake, attached as `lake` and in use.
+
+    Args:
+        read_only: True reads what is published; False, under `writing`, reads and writes what will be.
 
     Raises:
         NotBuilt: there is no lake in this home.
     """
     if not settings.catalog().exists():
         raise NotBuilt(f"no lake in {settings.home()}: run `millpond build` first")
-    return feast_lake.connect(
-        f"sqlite:{settings.catalog()}", data_path=str(settings.data_folder()), read_only=read_only
-    )
+    if read_only:
+        return _open(feast_lake.Place(settings.catalog_address()), read_only=True)
+    branch = feast_lake.in_course(settings.catalog_address())
+    if branch is None:
+        raise RuntimeError("the lake is only written to under lake.writing()")
+    return _open(branch.place(), read_only=False)
+
+
+def connect_failed() -> duckdb.DuckDBPyConnection:
+    """A connection to what the last step that failed had written until then; the next one that writes removes it.
+
+    Raises:
+        NotBuilt: no step failed, or another one has written since.
+    """
+    place = feast_lake.branch_of(settings.catalog_address()).failed()
+    if place is None:
+        raise NotBuilt(f"nothing of a failed build is kept in {settings.home()}: ask without --failed")
+    return _open(place, read_only=True)
+
+
+def _open(place: feast_lake.Place, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    data_path = str(settings.data_folder())
+    return feast_lake.connect(place.catalog, data_path=data_path, read_only=read_only, schema=place.schema)
 
 
 @contextmanager
 def writing(wait_seconds: float = 0) -> Iterator[None]:
-    """Hold the home's writer lock; the system releases it when the process dies.
+    """Be the one writer of this home. What is written to the lake is published when the block ends, or never.
+
+    Delete data files only in a block after the one that made them needless: until a block ends, readers have the lake
+    as it was before.
 
     Raises:
-        LakeLocked: another process holds it for longer than `wait_seconds`.
+        LakeLocked: another process writes for longer than `wait_seconds`.
+        DiskFull: the lake is as it was.
     """
-    for folder in (settings.catalog().parent, settings.data_folder(), settings.home() / "tmp"):
-        folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.home() / "writer.lock", timeout=wait_seconds)
     try:
-        lock.acquire()
-    except Timeout:
+        for folder in (settings.catalog().parent, settings.data_folder(), settings.home() / "tmp"):
+            folder.mkdir(parents=True, exist_ok=True)
+        with feast_lake.writing(settings.catalog_address(), wait_seconds=wait_seconds):
+            yield
+    except LakeBusy:
         raise LakeLocked(
             f"another process is writing to {settings.home()}: wait until it ends, then run this again"
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    except Exception as error:
+        if any(words in str(error).lower() for words in FULL):
+            raise DiskFull(
+                f"the disk of {settings.home()} is full: free some space, then run this again; the lake is as it was"
+            ) from error
+        raise
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -26,26 +26,26 @@ class Step:
     peak_mib: float
 
 
-def run(*, as_of: date | None, horizons: Sequence[int], out: Console, progress: Progress) -> None:
+def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out: Console, progress: Progress) -> None:
     """Build, publish, train, score and decide; then print what was decided."""
     steps: list[Step] = []
     with _measured("build", steps), progress("Building") as done:
-        built = pipeline.build(as_of=as_of, on_node=done)
+        built = pipeline.build(as_of=as_of, wait_seconds=wait_seconds, on_node=done)
     with _measured("publish", steps), progress("Publishing") as done:
-        pipeline.publish(on_view=done)
+        pipeline.publish(wait_seconds=wait_seconds, on_view=done)
     trained = []
     for name in TRAINERS:
         try:
             with _measured(f"train {name}", steps), progress(f"Training {name}"):
-                trained.append(pipeline.train(name))
+                trained.append(pipeline.train(name, wait_seconds=wait_seconds))
         except CannotTrain as error:
             if name != OPTIONAL:
                 raise
             out.print(f"{error}. So no action has a prediction, and doing nothing wins.", highlight=False)
     with _measured("score", steps), progress("Scoring"):
-        pipeline.score(horizons=horizons)
+        pipeline.score(horizons=horizons, wait_seconds=wait_seconds)
     with _measured("decide", steps), progress("Deciding") as done:
-        pipeline.decide(on_node=done)
+        pipeline.decide(wait_seconds=wait_seconds, on_node=done)
     report.print_run(out, built=built, trained=trained, steps=steps)
 
 

@@ -1,4 +1,7 @@
-"""The steps that change a home: build, publish, train, score, decide; each is safe to kill and run again."""
+"""The steps that change a home: build, publish, train, score, decide; each is safe to kill and run again.
+
+Each step that writes to the lake publishes all of it at its end. `wait_seconds`: how long to wait for another writer.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -20,7 +23,13 @@ def nothing(name: str) -> None:
     """A progress report that nobody reads."""
 
 
-def build(*, as_of: date | None, full_refresh: bool = False, on_node: Callable[[str], None] = nothing) -> date:
+def build(
+    *,
+    as_of: date | None,
+    full_refresh: bool = False,
+    wait_seconds: float = 0,
+    on_node: Callable[[str], None] = nothing,
+) -> date:
     """Raw files to lake, features and labels.
 
     Returns:
@@ -30,7 +39,7 @@ def build(*, as_of: date | None, full_refresh: bool = False, on_node: Callable[[
         UserError: raw data that cannot be read, a locked lake, or a model or test that failed.
     """
     arguments = ["--exclude", "decisions", *(["--full-refresh"] if full_refresh else [])]
-    with lake.writing():
+    with lake.writing(wait_seconds):
         dbt.build(*arguments, variables=_variables(as_of), on_node=on_node)
     return built_as_of()
 
@@ -54,28 +63,31 @@ def built_as_of(as_of: date | None = None) -> date:
     return built
 
 
-def publish(*, on_view: Callable[[str], None] = nothing) -> dict[str, int]:
+def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing) -> dict[str, int]:
     """Register the features and write the newest ones online.
 
     Returns:
         Keys published per view.
     """
-    as_of = built_as_of()
-    with lake.writing():
+    built_as_of()
+    with lake.writing(wait_seconds):
+        # Another writer may have built anew while this one waited.
+        as_of = built_as_of()
         feature_store = features.store()
         features.apply(feature_store)
         return features.publish(feature_store, as_of=as_of, on_view=on_view)
 
 
-def train(name: str, *, as_of: date | None = None) -> Trained:
+def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> Trained:
     """Judge a model out of time, then train it on everything known at the as-of date and make it current.
 
     Raises:
         NotBuilt: no features as of that date.
         CannotTrain: the data hold too little to learn from.
     """
-    cut = as_of or built_as_of()
-    with lake.writing(), lake.connect() as connection:
+    built_as_of()
+    with lake.writing(wait_seconds), lake.connect() as connection:
+        cut = as_of or built_as_of()
         if cut not in dataset.observation_dates(connection):
             raise NotBuilt(f"no features as of {cut}: run `millpond build --as-of {cut}` first")
         try:
@@ -84,7 +96,7 @@ def train(name: str, *, as_of: date | None = None) -> Trained:
             raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
 
 
-def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> dict[str, int]:
+def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait_seconds: float = 0) -> dict[str, int]:
     """Write the predictions of the current models into the lake; those of the same date are replaced.
 
     Where no response could be learnt there is no response model: no action has a prediction, and doing nothing wins.
@@ -95,8 +107,9 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS) -> d
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
     """
-    date_of_scores = built_as_of(as_of)
-    with lake.writing():
+    built_as_of(as_of)
+    with lake.writing(wait_seconds):
+        date_of_scores = built_as_of(as_of)
         feature_store = features.published_store()
         with lake.connect() as connection:
             predictions = {
@@ -169,14 +182,17 @@ def _replace_predictions(connection: DuckDBPyConnection, table: str, rows: pd.Da
     connection.execute(f"insert into predictions.{table} ({columns}) select {columns} from scored")
 
 
-def decide(*, as_of: date | None = None, on_node: Callable[[str], None] = nothing) -> dict[str, int]:
+def decide(
+    *, as_of: date | None = None, wait_seconds: float = 0, on_node: Callable[[str], None] = nothing
+) -> dict[str, int]:
     """Choose the next best action of every customer from the newest features and predictions.
 
     Returns:
         Customers per action chosen, most frequent first.
     """
     built_as_of(as_of)
-    with lake.writing():
+    with lake.writing(wait_seconds):
+        built_as_of(as_of)
         # The catalogues too: people edit them between decisions.
         dbt.build("--select", "decisions", "actions", "contact_policy", variables=_variables(as_of), on_node=on_node)
     with lake.connect() as connection:

@@ -10,15 +10,18 @@ from millpond.errors import BadQuery
 FORMATS = {".parquet": "format parquet", ".csv": "format csv, header"}
 
 
-def ask(query: str, to: Path | None = None) -> str:
+def ask(query: str, to: Path | None = None, *, failed: bool = False) -> str:
     """Answer as a table in text, or written to a file.
+
+    Args:
+        failed: ask what the last build that failed had written, not what is published.
 
     Raises:
         BadQuery: it is not SQL that the lake can answer, or the file's kind is unknown.
     """
     if to is not None and to.suffix not in FORMATS:
         raise BadQuery(f"{to.name}: expected a file that ends in {' or '.join(FORMATS)}")
-    with lake.connect() as connection:
+    with lake.connect_failed() if failed else lake.connect() as connection:
         try:
             relation = connection.sql(query)
             if relation is None:

@@ -19,6 +19,11 @@ def catalog() -> Path:
     return home() / "lake" / "catalog.sqlite"
 
 
+def catalog_address() -> str:
+    """Of the lake, as feast_lake takes it."""
+    return f"sqlite:{catalog()}"
+
+
 def data_folder() -> Path:
     return home() / "lake" / "data"
 

@@ -1,20 +1,24 @@
 """A step that is killed loses nothing: the next run completes and equals an undisturbed one."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millpond import lake, pipeline
+from millpond import errors, lake, pipeline
 
-AS_OF = date(2023, 10, 2)
+EARLIER, AS_OF = date(2023, 8, 7), date(2023, 10, 2)
+COMMAND = ["build", "--as-of", AS_OF.isoformat()]
 TABLES = ("marts.invoice_lines", "features.customer_rhythm", "features.customer_communications")
 
 
@@ -37,25 +41,88 @@ def content() -> list[list[tuple[Any, ...]]]:
         return [connection.execute(f"select * from {table} order by all").fetchall() for table in TABLES]
 
 
-def test_killed_build_is_completed_by_the_next(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# Asks in a loop, by a connection that stays, by new ones and by Feast's reader, two questions in one transaction each.
+READER = """
+import json, sys
+from pathlib import Path
+import feast_lake
+from millpond import lake, settings
+
+def state(connection):
+    connection.begin()
+    lines = "select count(*), cast(sum(net_amount) as varchar) from marts.invoice_lines"
+    [(count, amount)] = connection.execute(lines).fetchall()
+    rest = "select (select sum(accepted) from marts.load_audit where raw_table = 'invoices/lines'), " \
+        "(select count(*) from features.customer_rhythm), (select cast(as_of_date as varchar) from intermediate.int_as_of_date)"
+    [(accepted, features, as_of)] = connection.execute(rest).fetchall()
+    connection.commit()
+    return count, amount, int(accepted), features, as_of
+
+stop, seen, stays = Path(sys.argv[1]), [], lake.connect()
+while True:
+    is_last = stop.exists()
+    with lake.connect() as new, feast_lake.reader(settings.catalog_address(), str(settings.data_folder())) as kept:
+        for found in map(state, (stays, new, kept)):
+            if found not in seen:
+                seen.append(found)
+                print(json.dumps(found), flush=True)
+    if is_last:
+        break
+"""
+POINTS = (
+    "START sql table model staging.base_invoices__lines",
+    "START sql table model marts.invoice_lines",
+    "START sql incremental model features.customer_rhythm",
+    "end_writing",
+)
+
+
+@contextmanager
+def asking(stop: Path) -> Iterator[list[list[Any]]]:
+    """A reader in another process; once the block has ended, the states that it saw, in order."""
+    seen: list[list[Any]] = []
+    reader = subprocess.Popen([sys.executable, "-c", READER, str(stop)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield seen
+    finally:
+        stop.touch()
+        said, _ = reader.communicate(timeout=120)
+    assert reader.returncode == 0
+    seen += [json.loads(line) for line in said.splitlines()]
+
+
+def test_readers_see_whole_states_only_whatever_is_killed(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = []
     for name in ("undisturbed", "killed"):
         home = tmp_path / name
         shutil.copytree(shop, home / "raw")
         monkeypatch.setenv("MILLPOND_HOME", str(home))
-        if name == "killed":
-            log = home / "logs" / "dbt.log"
-            command = ["build", "--as-of", AS_OF.isoformat()]
-            for words in (
-                "START sql table model staging.base_invoices__lines",
-                "START sql incremental model features.customer_rhythm",
-            ):
-                assert killed_after(log, words, command) == -signal.SIGKILL
-                log.unlink()
-        pipeline.build(as_of=AS_OF)
+        pipeline.build(as_of=EARLIER)
+        if name == "undisturbed":
+            pipeline.build(as_of=AS_OF)
+        else:
+            before = content()
+            with asking(tmp_path / "stop") as seen:
+                for words in POINTS:
+                    (home / "logs" / "dbt.log").unlink()
+                    assert killed_after(home / "logs" / "dbt.log", words, COMMAND) == -signal.SIGKILL
+                    assert content() == before
+                pipeline.build(as_of=AS_OF)
+            assert [state[-1] for state in seen] == [EARLIER.isoformat(), AS_OF.isoformat()]
+            assert all(lines == accepted for lines, _, accepted, *_ in seen)
+            assert sorted(file.name for file in (home / "lake").iterdir()) == ["catalog.sqlite", "data", "writer.lock"]
         answers.append(content())
     assert answers[0] == answers[1]
     assert all(answers[0])
+
+
+def test_first_build_that_is_killed_leaves_no_lake(shop: Path, home: Path) -> None:
+    shutil.copytree(shop, home / "raw")
+    assert killed_after(home / "logs" / "dbt.log", POINTS[0], COMMAND) == -signal.SIGKILL
+    with pytest.raises(errors.NotBuilt, match="run `millpond build` first"):
+        lake.connect()
 
 
 def test_interrupted_build_says_so_in_one_line(shop: Path, home: Path) -> None:

@@ -1,0 +1,62 @@
+"""What profiles.yml plugs into dbt: a command that writes works on a branch of the lake; only its success is published.
+
+The same for bare dbt and for `millpond`, which holds the branch already when it runs dbt.
+"""
+
+import atexit
+from contextlib import ExitStack
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
+from dbt_common.exceptions import DbtRuntimeError
+from duckdb import DuckDBPyConnection
+
+import feast_lake
+from feast_lake import LakeError
+
+# dbt's commands that run models, seeds or snapshots; macros/end_writing.sql names them too.
+WRITING = ("build", "run", "seed", "snapshot")
+
+
+class Plugin(BasePlugin):
+    """Points dbt at a branch before it attaches the lake, and gives SQL the function that ends the writing."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        self._own = ExitStack()
+        if get_flags().WHICH not in WRITING:
+            return
+        if "retry" in get_flags().INVOCATION_COMMAND.split():
+            raise DbtRuntimeError(
+                "`dbt retry` would add to the published lake, which has nothing of the run that failed: "
+                "run the whole command again"
+            )
+        try:
+            self._work_on_a_branch()
+        except LakeError as error:
+            raise DbtRuntimeError(str(error)) from error
+
+    def _work_on_a_branch(self) -> None:
+        creds: Any = self.creds
+        lake = next(one for one in creds.attach if one.alias == creds.database)
+        catalog = lake.path.removeprefix("ducklake:")
+        branch = feast_lake.in_course(catalog)
+        if branch is None:
+            branch = self._own.enter_context(feast_lake.writing(catalog))
+            atexit.register(self._end, False)
+        place = branch.place()
+        lake.path = f"ducklake:{place.catalog}"
+        if place.schema:
+            lake.options["metadata_schema"] = place.schema
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        conn.create_function("end_writing", self._end, [bool], bool, side_effects=True)
+
+    def _end(self, is_good: bool) -> bool:
+        """Publish the branch, or set it aside; a branch that millpond holds is left to it."""
+        own = self._own.pop_all()
+        if is_good:
+            own.close()
+        else:
+            own.__exit__(DbtRuntimeError, DbtRuntimeError("failed"), None)
+        return is_good
