@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from millpond import dbt, lake
+from millpond import dbt, lake, tombstones
 from millpond.errors import NoRawData
 
 AUDIT = """
@@ -67,6 +67,8 @@ def _temporary_home(raw: Path) -> Iterator[None]:
     before = os.environ.get("MILLPOND_HOME")
     with tempfile.TemporaryDirectory(prefix="millpond-check-") as folder:
         (Path(folder) / "raw").symlink_to(raw.resolve(), target_is_directory=True)
+        if tombstones.path().exists():
+            (Path(folder) / tombstones.path().name).symlink_to(tombstones.path())
         os.environ["MILLPOND_HOME"] = folder
         try:
             yield

@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from feast_lake import LakeBusy, LakeError
 from millpond import settings
-from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
+from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, TracesFound, UserError
 
 app = typer.Typer(
     help="Millpond: from raw customer data to the next best action for every customer.",
@@ -234,6 +234,27 @@ def sql(
 
     answer = question.ask(query, to, failed=failed)
     print(answer)
+
+
+@app.command()
+def erase(
+    who: Annotated[list[str], typer.Argument(help="customer_id, or source_system/customer_key; several at once.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only search every file for them; remove nothing.")] = False,
+) -> None:
+    """Remove persons from raw files, lake, online store and logs, for ever; then prove that nothing names them."""
+    from millpond import erasure, report
+
+    names = erasure.whom(who)
+    if not (yes or verify):
+        typer.confirm(f"{erasure.summary(names)}. This cannot be undone. Erase?", abort=True)
+    with progress("Verifying" if verify else "Erasing") as done:
+        removed, left = ({}, erasure.verify(names)) if verify else erasure.erase(names, on_step=done)
+    report.print_erasure(out, removed)
+    if left:
+        report.print_traces(out, left)
+        raise TracesFound(erasure.advice(left))
+    out.print("Every file was read: none names them.", highlight=False)
 
 
 @app.command()

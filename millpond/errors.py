@@ -95,3 +95,15 @@ class DiskFull(UserError):
     """A step could not write all that it had to; the lake is as it was before it."""
 
     exit_code = 27
+
+
+class UnknownCustomer(UserError):
+    """No table, raw file or tombstone knows whom to erase."""
+
+    exit_code = 31
+
+
+class TracesFound(UserError):
+    """An erased person is still named in this home."""
+
+    exit_code = 32

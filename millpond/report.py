@@ -1,6 +1,7 @@
 """What commands print: figures of models, decisions, steps and checks as tables."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from millpond import lake, settings
 from millpond.checking import RawCheck
 from millpond.health import Check
 from millpond.learning import Trained
+from millpond.traces import Trace
 
 if TYPE_CHECKING:
     from millpond.loop import Step
@@ -133,3 +135,18 @@ def print_checks(out: Console, checks: Sequence[Check]) -> None:
     for check in checks:
         table.add_row("[green]ok[/]" if check.is_well else "[red]mend[/]", check.what, check.finding)
     out.print(table)
+
+
+def print_erasure(out: Console, removed: Mapping[str, int]) -> None:
+    """What was removed where; the tables of a layer of the lake add up."""
+    counts: Counter[str] = Counter()
+    for where, count in removed.items():
+        counts[where.partition(".")[0] if where.startswith("lake ") else where] += count
+    for where, count in counts.items():
+        out.print(f"{where}: {count:,}", highlight=False, soft_wrap=True)
+
+
+def print_traces(out: Console, left: Sequence[Trace]) -> None:
+    """One line per place that still names the person."""
+    for trace in left:
+        out.print(f"found in {trace.file}: {trace.count:,} {trace.where}", highlight=False, soft_wrap=True)

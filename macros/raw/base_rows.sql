@@ -199,7 +199,7 @@ versions as (
 )
 
 select
-    * exclude (is_duplicate),
+    * exclude (is_duplicate) {{ hide_orphans(columns, parent_key) }},
     case
         when reject_reasons != '' then 'rejected'
         when is_duplicate then 'duplicate'

@@ -84,19 +84,19 @@
         {%- for column in columns.values() %}
         {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
+        {%- set reasons = reject_reasons(columns, found) -%}
         {%- if format == 'csv_by_line' %}
-        -- What is wrong with its columns cannot be said of a row that is not cut into columns.
-        coalesce('malformed CSV row: ' || _malformed, {{ reject_reasons(columns, found) }}) as _typing_reasons,
-        {%- else %}
-        {{ reject_reasons(columns, found) }} as _typing_reasons,
+        {#- What is wrong with its columns cannot be said of a row that is not cut into columns. -#}
+        {%- set reasons = "coalesce('malformed CSV row: ' || _malformed, " ~ reasons ~ ")" -%}
         {%- endif %}
+        {{ reasons_or_erased(table, found, reasons) }} as _typing_reasons,
         -- The row as it came, kept for those that are rejected.
-        case when _typing_reasons != '' then cast(to_json(raw_row) as varchar) end as _raw_row,
+        case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
         marks._mark as _file_mark,
         {{ row_number_within_file[format] }} as _row
 
-    from {{ read_files(format, files[format]) }} as raw_row
+    from {{ without_erased(table, found, read_files(format, files[format])) }} as raw_row
     inner join (
         values {% for file in files[format] %}({{ quoted(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
     ) as marks (_path, _mark) on raw_row._file = marks._path

@@ -1,0 +1,219 @@
+"""Who a person is in this home: every id, key and contact by which a row may name them."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from millpond import settings
+from millpond.errors import UnreadableFile
+from millpond.landing import quoted
+
+Names = dict[str, set[str]]
+"""What names a person, by kind: customer_id; customer_key, message_id and asset_id (each as source_system/key); contact."""
+
+KEYS = ("customer_key", "message_id", "asset_id")
+CONTACT = re.compile(r"e_?mail|phone|loyalty_key", re.IGNORECASE)
+CSV_OPTIONS = (
+    "union_by_name = true, all_varchar = true, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"'"
+)
+
+
+class Relation(NamedTuple):
+    """Something to select from: a table of the lake, or the files of one folder."""
+
+    name: str
+    sql: str
+    columns: list[str]
+
+
+def text(column: str) -> str:
+    """A column as the text that staging makes of it."""
+    return f'trim(cast("{column}" as varchar))'
+
+
+def keyed(column: str) -> str:
+    """A key as source_system/key. Without its system it is /key, which counts as anybody's."""
+    system = next(column.replace(key, "source_system") for key in KEYS if key in column)
+    return f"concat({text(system)}, '/', {text(column)})"
+
+
+def naming_columns(columns: Collection[str]) -> dict[str, list[str]]:
+    """Columns that name persons, by kind; left_customer_key goes with left_source_system."""
+    found = {"customer_id": [column for column in columns if "customer_id" in column]}
+    for key in KEYS:
+        pairs = {column: column.replace(key, "source_system") for column in columns if key in column}
+        found[key] = [column for column, system in pairs.items() if system in columns]
+    return found
+
+
+def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id", *KEYS)) -> str | None:
+    """Condition: a row names a person of temp.person; null where no column can."""
+    tests = []
+    naming = naming_columns(columns)
+    for kind in kinds:
+        values = f"(select value from temp.main.person where kind = '{kind}')"
+        tests += [f"{keyed(c) if kind in KEYS else text(c)} in {values}" for c in naming[kind]]
+    # A rejected row as it came.
+    for column in {"raw_row", "_raw_row"} & set(columns):
+        tests += [
+            f"{_json_key(column, key)} in (select value from temp.main.person where kind = '{key}')" for key in KEYS
+        ]
+    return f"coalesce({' or '.join(tests)}, false)" if tests else None
+
+
+def _json_key(column: str, key: str) -> str:
+    row = f'case when json_valid("{column}") then cast("{column}" as json) end'
+    return f"concat(trim({row} ->> 'source_system'), '/', trim({row} ->> '{key}'))"
+
+
+def kept_columns(columns: Collection[str], condition: str) -> str | None:
+    """Invoices stay for the books, without their customer: the columns of a row that stays; null: such rows go."""
+    naming = naming_columns(columns)
+    if "invoice_id" in columns:
+        named = naming["customer_id"] + naming["customer_key"]
+        replaced = [f'case when {condition} then null else "{column}" end as "{column}"' for column in named]
+        replaced += [f"{_without_key(column, condition)} as {column}" for column in columns if column == "_raw_row"]
+    else:
+        replaced = [f"{_without_key(column, condition)} as {column}" for column in columns if column == "raw_row"]
+    return f"* replace ({', '.join(replaced)})" if replaced else None
+
+
+def _without_key(column: str, condition: str) -> str:
+    return f"""case
+        when {condition} and json_valid({column}) then cast(json_merge_patch({column}, '{{"customer_key": null}}') as varchar)
+        else {column}
+    end"""
+
+
+def rows_to_delete(columns: Collection[str], condition: str) -> str:
+    """Condition: the row goes. A rejected invoice in the quarantine stays as one."""
+    if "invoice_id" in columns:
+        return "false"
+    if "raw_row" in columns:
+        return f"{condition} and coalesce(json_extract_string(raw_row, 'invoice_id'), '') = ''"
+    return condition
+
+
+def remember(connection: DuckDBPyConnection, names: Names) -> None:
+    """Put the names where `rows_naming` looks for them."""
+    rows = [(kind, value) for kind, values in names.items() for value in sorted(values)]
+    rows += [(kind, "/" + value.partition("/")[2]) for kind, value in rows if kind in KEYS]
+    connection.execute("create or replace temp table person (kind varchar, value varchar)")
+    if rows:
+        connection.executemany("insert into temp.main.person values (?, ?)", rows)
+
+
+def lake_tables(connection: DuckDBPyConnection) -> list[Relation]:
+    """Tables of the lake, not views, with their columns."""
+    rows = connection.execute(
+        """
+        select tables.schema_name || '.' || tables.table_name, list(columns.column_name order by columns.column_index)
+        from duckdb_tables() as tables
+        inner join duckdb_columns() as columns using (database_name, schema_name, table_name)
+        where tables.database_name = 'lake'
+        group by all order by all
+        """
+    ).fetchall()
+    return [Relation(name, f"lake.{name}", columns) for name, columns in rows]
+
+
+def raw_tables(connection: DuckDBPyConnection) -> Iterator[Relation]:
+    """Raw files by folder and format, united as staging unites them.
+
+    Raises:
+        UnreadableFile: names the folder.
+    """
+    readers = {"parquet": "read_parquet({}, union_by_name = true)", "csv": f"read_csv({{}}, {CSV_OPTIONS})"}
+    for folder in sorted(settings.raw_folder().glob("*/*/")):
+        for suffix, reader in readers.items():
+            files = [file for file in sorted(folder.glob(f"*.{suffix}")) if file.stat().st_size]
+            if files:
+                listed = "[" + ", ".join(f"'{quoted(file)}'" for file in files) + "]"
+                yield describe(connection, f"{folder.parent.name}/{folder.name}", reader.format(listed))
+
+
+def describe(connection: DuckDBPyConnection, name: str, sql: str) -> Relation:
+    """Raises UnreadableFile."""
+    try:
+        return Relation(name, sql, [row[0] for row in connection.execute(f"describe select * from {sql}").fetchall()])
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise UnreadableFile(
+            f"{name} cannot be read, so nobody can be erased from it: {reason}: mend or remove it"
+        ) from None
+
+
+def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
+    """Everything that names the persons asked for.
+
+    Args:
+        connection: to the lake.
+        who: customer ids, or keys as source_system/customer_key. A person's other keys are found too.
+
+    Raises:
+        UnreadableFile: a raw file may hold the person, but cannot be read.
+    """
+    who = set(who)
+    names: Names = {
+        "customer_id": {one for one in who if "/" not in one},
+        "customer_key": {one for one in who if "/" in one},
+    }
+    relations = [*lake_tables(connection), *raw_tables(connection)]
+    _add_keys(connection, names, relations)
+    remember(connection, names)
+    for key in ("message_id", "asset_id"):
+        names[key] = _values_beside(connection, relations, key)
+    names["contact"] = _own_contacts(connection, relations)
+    return names
+
+
+def _add_keys(connection: DuckDBPyConnection, names: Names, relations: list[Relation]) -> None:
+    """A person is all keys of a customer_id today, and every id that only these keys had."""
+    linking = [one for one in relations if {"customer_id", "source_system", "customer_key"} <= set(one.columns)]
+    for mart in (one for one in linking if one.name == "marts.customer_keys"):
+        remember(connection, names)
+        ids = f"select customer_id from {mart.sql} where {rows_naming(mart.columns)}"
+        rows = connection.execute(
+            f"select customer_id, {keyed('customer_key')} from {mart.sql} where customer_id in ({ids})"
+        )
+        for customer_id, customer_key in rows.fetchall():
+            names["customer_id"].add(customer_id)
+            names["customer_key"].add(customer_key)
+    remember(connection, names)
+    mine = rows_naming(["source_system", "customer_key"])
+    for one in linking:
+        rows = connection.execute(f"select customer_id from {one.sql} group by 1 having bool_and({mine})").fetchall()
+        names["customer_id"] |= {row[0] for row in rows}
+
+
+def _values_beside(connection: DuckDBPyConnection, relations: list[Relation], key: str) -> set[str]:
+    """Keys of this kind in rows that name the person."""
+    found: set[str] = set()
+    for one in relations:
+        condition = rows_naming(one.columns, ("customer_id", "customer_key"))
+        if {key, "source_system"} <= set(one.columns) and condition:
+            rows = connection.execute(
+                f'select distinct {keyed(key)} from {one.sql} where {condition} and "{key}" is not null'
+            )
+            # An empty key is nobody's.
+            found |= {row[0] for row in rows.fetchall() if not row[0].endswith("/")}
+    return found
+
+
+def _own_contacts(connection: DuckDBPyConnection, relations: list[Relation]) -> set[str]:
+    """E-mail addresses, telephone numbers and loyalty keys that no customer who stays has too."""
+    mine: set[str] = set()
+    others: set[str] = set()
+    for one in relations:
+        condition = rows_naming(one.columns, ("customer_id", "customer_key"))
+        for column in (column for column in one.columns if condition and CONTACT.search(column)):
+            values = f"select lower({text(column)}) from {one.sql} where {condition}"
+            mine |= {row[0] for row in connection.execute(f"select distinct * from ({values})").fetchall() if row[0]}
+            rows = connection.execute(
+                f"select distinct lower({text(column)}) from {one.sql} where not {condition} and lower({text(column)}) in ({values})"
+            )
+            others |= {row[0] for row in rows.fetchall()}
+    return {contact for contact in mine - others if len(contact) >= 5}

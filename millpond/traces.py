@@ -1,0 +1,161 @@
+"""The proof of an erasure: every file of the home is read in search of the person."""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from millpond import person, settings
+from millpond.landing import quoted
+from millpond.person import KEYS, Names
+
+SQLITE = b"SQLite format 3\x00"
+JOURNAL = "erasing.json"
+"""What is being erased is written here until the proof is clean; the only file that is not searched."""
+
+NEAR = 80
+"""A key in a text names the person if its source system stands at most this many characters away."""
+
+
+class Trace(NamedTuple):
+    """Where a person is still named. The file is relative to the home; count is of rows or lines."""
+
+    file: str
+    where: str
+    count: int
+
+
+class Search:
+    """What to look for, compiled once.
+
+    Long values (customer ids, contacts) are sought everywhere. Keys may be as short as 17, so they count where
+    they fill a key column of their system, and in texts beside the name of their system.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.long = sorted(names.get("customer_id", set()) | names.get("contact", set()))
+        self.keys = sorted(names.get("customer_key", set()))
+        words = [re.escape(value) for value in self.long] + [re.escape(key) for key in self.keys]
+        self.pattern = rf"(?:^|[^0-9a-z_.+-])(?:{'|'.join(words)})(?:$|[^0-9a-z_-])" if words else r"[^\s\S]"
+        self._anywhere = re.compile(self.pattern.encode(), re.IGNORECASE)
+        self._beside = [_beside(key) for key in self.keys]
+
+    def in_line(self, line: bytes, *, is_artefact: bool) -> bool:
+        """Whether a line names the person. An artefact of dbt holds examples of the project's own tests, not data."""
+        if self._anywhere.search(line):
+            return True
+        return not is_artefact and any(beside.search(line) for beside in self._beside)
+
+
+def _beside(key: str) -> re.Pattern[bytes]:
+    system, _, customer_key = key.partition("/")
+    one, other = (rf"(?<![\w.-]){re.escape(word)}(?![\w-])" for word in (system, customer_key))
+    return re.compile(rf"{one}.{{0,{NEAR}}}{other}|{other}.{{0,{NEAR}}}{one}".encode())
+
+
+def scan(connection: DuckDBPyConnection, names: Names) -> list[Trace]:
+    """Read every file under the home: tables column by column, databases table by table, all others as bytes.
+
+    Args:
+        connection: any DuckDB; the names are remembered in it.
+        names: of the person (`person.find`).
+
+    Returns:
+        Traces in the order of their files; empty: none is left.
+    """
+    person.remember(connection, names)
+    search = Search(names)
+    found: list[Trace] = []
+    for file in files():
+        found += _traces_in(connection, file, search)
+    return found
+
+
+def files() -> Iterator[Path]:
+    """Every file of the home, but the journal of the erasure itself."""
+    for folder, below, names in os.walk(settings.home(), followlinks=True):
+        below.sort()
+        yield from (Path(folder) / name for name in sorted(names) if name != JOURNAL)
+
+
+def is_artefact(file: Path) -> bool:
+    """Whether dbt made this file from the project."""
+    return file.is_relative_to(settings.home() / "target")
+
+
+def _traces_in(connection: DuckDBPyConnection, file: Path, search: Search) -> Iterator[Trace]:
+    name = str(file.relative_to(settings.home()))
+    try:
+        if file.suffix in (".parquet", ".csv") and file.stat().st_size:
+            count = _rows_in_table(connection, file, search)
+            return iter([Trace(name, "rows", count)] if count else [])
+    except duckdb.Error:
+        # A file that is not what it is called is read as bytes.
+        pass
+    lines = count_lines(file, search)
+    return iter(
+        [
+            *([Trace(name, "lines", lines)] if lines else []),
+            *(_traces_in_database(file, name, search) if _is_database(file) else []),
+        ]
+    )
+
+
+def _rows_in_table(connection: DuckDBPyConnection, file: Path, search: Search) -> int:
+    options = "hive_partitioning = false" if file.suffix == ".parquet" else person.CSV_OPTIONS
+    source = f"read_{file.suffix.removeprefix('.')}('{quoted(file)}', {options})"
+    columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
+    tests = [
+        f"regexp_matches(lower(cast(\"{column}\" as varchar)), '{search.pattern.replace(chr(39), chr(39) * 2)}')"
+        for column in columns
+    ]
+    if condition := person.rows_naming(columns):
+        tests.append(condition)
+    tests += [
+        f"{person.text(column)} in ({_listed(search.keys)})" for column in columns if _is_bare_key(column, columns)
+    ]
+    where = " or ".join(f"coalesce({test}, false)" for test in tests)
+    return int(connection.execute(f"select count(*) from {source} where {where}").fetchall()[0][0])
+
+
+def _is_bare_key(column: str, columns: list[str]) -> bool:
+    return "customer_key" in column and column.replace("customer_key", "source_system") not in columns
+
+
+def _listed(keys: list[str]) -> str:
+    return ", ".join(f"'{key.partition('/')[2].replace(chr(39), chr(39) * 2)}'" for key in keys) or "null"
+
+
+def count_lines(file: Path, search: Search) -> int:
+    """Lines of any file that name the person; a binary file has lines too, by chance."""
+    artefact = is_artefact(file) or _is_database(file)
+    with file.open("rb") as lines:
+        return sum(search.in_line(line, is_artefact=artefact) for line in lines)
+
+
+def _is_database(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(SQLITE)) == SQLITE
+
+
+def _traces_in_database(file: Path, name: str, search: Search) -> Iterator[Trace]:
+    """Values that the bytes may not show whole: they can be split between pages."""
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
+            columns = [row[1] for row in database.execute(f'pragma table_info("{table}")')]
+            tests = [f'instr(lower(cast("{column}" as text)), ?) > 0' for column in columns for _ in search.long]
+            tests += [f'"{column}" = ?' for column in columns if "customer_key" in column for _ in search.keys]
+            values = [*search.long] * len(columns)
+            values += [key.partition("/")[2] for key in search.keys] * sum("customer_key" in one for one in columns)
+            if tests:
+                (count,) = database.execute(
+                    f'select count(*) from "{table}" where {" or ".join(tests)}', values
+                ).fetchone()
+                if count:
+                    yield Trace(name, f"rows of table {table}", count)
+    database.close()
