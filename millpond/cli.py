@@ -3,19 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from feast_lake import LakeBusy, LakeError
-from millpond import settings
-from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, TracesFound, UserError
+from millpond import settings, upkeep
+from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
+from millpond.terminal import err, out, progress
 
 app = typer.Typer(
     help="Millpond: from raw customer data to the next best action for every customer.",
@@ -23,9 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(upkeep.app)
 INTERRUPTED = 130
-out = Console()
-err = Console(stderr=True)
 
 AsOf = Annotated[
     datetime | None,
@@ -61,22 +57,6 @@ def main() -> None:
 def _stop(error: UserError) -> NoReturn:
     err.print(f"millpond: {' '.join(str(error).split())}", style="red", highlight=False, soft_wrap=True)
     sys.exit(error.exit_code)
-
-
-@contextmanager
-def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """A line on a terminal's stderr that names what has just been done."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(title)
-        count = 0
-
-        def report(name: str) -> None:
-            nonlocal count
-            count += 1
-            bar.update(task, description=f"{title}: {count} done, last {name}")
-
-        yield report
 
 
 def _date(moment: datetime | None) -> date | None:
@@ -234,27 +214,6 @@ def sql(
 
     answer = question.ask(query, to, failed=failed)
     print(answer)
-
-
-@app.command()
-def erase(
-    who: Annotated[list[str], typer.Argument(help="customer_id, or source_system/customer_key; several at once.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Only search every file for them; remove nothing.")] = False,
-) -> None:
-    """Remove persons from raw files, lake, online store and logs, for ever; then prove that nothing names them."""
-    from millpond import erasure, report
-
-    names = erasure.whom(who)
-    if not (yes or verify):
-        typer.confirm(f"{erasure.summary(names)}. This cannot be undone. Erase?", abort=True)
-    with progress("Verifying" if verify else "Erasing") as done:
-        removed, left = ({}, erasure.verify(names)) if verify else erasure.erase(names, on_step=done)
-    report.print_erasure(out, removed)
-    if left:
-        report.print_traces(out, left)
-        raise TracesFound(erasure.advice(left))
-    out.print("Every file was read: none names them.", highlight=False)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Erasing a person from a home: raw files, lake and its past, online store, logs; then the proof that nothing is left."""
+"""Erasing a person from a home: files, lake and its past, online store, logs; then the proof that nothing is left."""
 
 import json
 import os
@@ -10,13 +10,19 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import forgetting, lake, person, settings, tombstones, traces
-from millpond.errors import LakeLocked, UnknownCustomer
-from millpond.person import Names
+from millpond import forgetting, lake, maintenance, person, settings, tombstones, traces
+from millpond.errors import UnknownCustomer
+from millpond.person import Names, Relation
 from millpond.traces import Search, Trace
 
 Removed = dict[str, int]
 """Rows, keys or lines by where they were, such as {"lake marts.messages": 12}."""
+
+TO_ERASE = "run `millpond erase` without --verify to remove what can be removed"
+TO_MEND = (
+    "mend these files, or the rows of others that quote the person, build, and run this again; "
+    f"{traces.JOURNAL} keeps whom to look for until nothing is found"
+)
 
 
 def journal() -> Path:
@@ -41,8 +47,8 @@ def whom(who: Collection[str]) -> Names:
         unknown = [one for one in who if not _is_known(connection, one, pending)]
     if unknown:
         raise UnknownCustomer(
-            f"nobody in {settings.home()} is called {', '.join(unknown)}: expected a customer_id, or source_system/customer_key "
-            "as in `millpond sql 'from marts.customer_keys'`"
+            f"nobody in {settings.home()} is called {', '.join(unknown)}: expected a customer_id, or "
+            "source_system/customer_key as in `millpond sql 'from marts.customer_keys'`"
         )
     return {kind: names.get(kind, set()) | pending.get(kind, set()) for kind in names.keys() | pending.keys()}
 
@@ -52,7 +58,7 @@ def _is_known(connection: DuckDBPyConnection, who: str, pending: Names) -> bool:
     if who in pending.get(kind, set()) or tombstones.is_erased(who):
         return True
     person.remember(connection, {kind: {who}})
-    for one in [*person.lake_tables(connection), *person.raw_tables(connection)]:
+    for one in [*person.lake_tables(connection), *person.raw_tables(connection, settings.raw_folder())]:
         condition = person.rows_naming(one.columns, [kind])
         if condition and connection.execute(f"select 1 from {one.sql} where {condition} limit 1").fetchall():
             return True
@@ -68,8 +74,8 @@ def _pending() -> Names:
 def erase(names: Names, *, on_step: Callable[[str], None]) -> tuple[Removed, list[Trace]]:
     """Remove persons from every place of this home, then look for them everywhere.
 
-    The order makes a kill harmless: the journal keeps what is sought until the proof is clean, and the tombstones stand before
-    anything goes.
+    The order makes a kill harmless: the journal keeps what is sought until the proof is clean, and the tombstones
+    stand before anything goes.
 
     Args:
         names: from `whom`.
@@ -107,12 +113,21 @@ def summary(names: Names) -> str:
     return f"{keys}: " + ", ".join(f"{count:,} {what}" for count, what in counts) + " and all that hangs on them"
 
 
-def advice(left: Collection[Trace]) -> str:
-    """What to do about traces, in one line."""
-    return (
-        f"{len(left)} places still name them: mend these files or the rows that quote the person, build, and run this again; "
-        f"{journal().name} keeps whom to look for until nothing is found"
-    )
+def forget_landed(raw: Path) -> Removed:
+    """Take out again whom raw files brought back after their erasure.
+
+    Args:
+        raw: a folder laid out as the raw folder, in this home.
+
+    Returns:
+        What was removed where; empty where nobody was erased.
+    """
+    with duckdb.connect() as connection:
+        relations = list(person.raw_tables(connection, raw)) if tombstones.path().exists() else []
+        keys = tombstones.erased_keys(connection, relations)
+        if not keys:
+            return {}
+        return _files(person.find_in(connection, relations, keys))
 
 
 def _write_journal(names: Names) -> None:
@@ -153,12 +168,14 @@ def _online(names: Names) -> Removed:
                 deleted = online.execute(f'delete from "{table}" where instr(entity_key, ?) > 0', [value])
                 removed[f"online {table}"] = removed.get(f"online {table}", 0) + deleted.rowcount
     online.close()
-    pack(path)
     return removed
 
 
 def _lake(names: Names) -> Removed:
-    """Every table that names persons is written anew: a delete would leave the rows in files, and their extremes in statistics."""
+    """Every table that names persons is written anew.
+
+    A delete would leave the rows in data files, and their extremes in the catalog's statistics.
+    """
     if not settings.catalog().exists():
         return {}
     removed: Removed = {}
@@ -166,40 +183,21 @@ def _lake(names: Names) -> Removed:
         person.remember(connection, names)
         connection.begin()
         for table in person.lake_tables(connection):
-            condition = person.rows_naming(table.columns)
-            if condition:
-                count = connection.execute(f"select count(*) from {table.sql} where {condition}").fetchall()[0][0]
-                removed[f"lake {table.name}"] = count
-                kept = person.kept_columns(table.columns, condition) or "*"
-                rows = f"select {kept} from {table.sql} where not ({person.rows_to_delete(table.columns, condition)})"
-                connection.execute(f"create or replace table {table.sql} as {rows}")
+            removed[f"lake {table.name}"] = _write_anew(connection, table)
         connection.commit()
-        forget_past(connection)
-    pack(settings.catalog())
+        maintenance.forget_past(connection)
     return removed
 
 
-def forget_past(connection: DuckDBPyConnection) -> None:
-    """Leave only the newest snapshot, and only its files."""
-    connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
-    connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-    connection.execute("call ducklake_delete_orphaned_files('lake', cleanup_all => true)")
-
-
-def pack(path: Path) -> None:
-    """Rewrite an SQLite file without its free pages, which still hold what was deleted, and empty its journal.
-
-    Raises:
-        LakeLocked: another process keeps it busy.
-    """
-    try:
-        with sqlite3.connect(path, timeout=30, isolation_level=None) as database:
-            database.execute("pragma secure_delete = on")
-            database.execute("vacuum")
-            database.execute("pragma wal_checkpoint(truncate)")
-        database.close()
-    except sqlite3.OperationalError as error:
-        raise LakeLocked(f"{path} is in use ({error}): stop what reads it for long, then run this again") from None
+def _write_anew(connection: DuckDBPyConnection, table: Relation) -> int:
+    condition = person.rows_naming(table.columns)
+    if condition is None:
+        return 0
+    count = int(connection.execute(f"select count(*) from {table.sql} where {condition}").fetchall()[0][0])
+    kept = person.kept_columns(table.columns, condition) or "*"
+    rows = f"select {kept} from {table.sql} where not ({person.rows_to_delete(table.columns, condition)})"
+    connection.execute(f"create or replace table {table.sql} as {rows}")
+    return count
 
 
 def _leftovers(names: Names) -> Removed:
@@ -216,9 +214,8 @@ def _leftovers(names: Names) -> Removed:
         if traces.count_lines(file, search):
             file.unlink()
             removed["files of target"] = removed.get("files of target", 0) + 1
-    for file in (home / "registry.db",):
-        if file.exists():
-            pack(file)
+    for path in maintenance.databases():
+        maintenance.pack(path)
     return removed
 
 

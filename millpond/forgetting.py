@@ -10,8 +10,8 @@ from typing import IO
 
 from duckdb import DuckDBPyConnection
 
+from feast_lake.connection import literal
 from millpond import person, settings
-from millpond.landing import quoted
 from millpond.person import KEYS, Names
 
 STAGED = ".erasing-"
@@ -57,7 +57,7 @@ def forget_in(connection: DuckDBPyConnection, file: Path, names: Names) -> int:
 
 def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path, names: Names) -> int:
     # One file, read as it is: no columns from the names of its folders.
-    source = f"read_parquet('{quoted(file)}', hive_partitioning = false)"
+    source = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
     relation = person.describe(connection, str(file.relative_to(settings.home())), source)
     condition = person.rows_naming(relation.columns)
     if condition is None:
@@ -66,11 +66,11 @@ def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path
     if count:
         kept = person.kept_columns(relation.columns, condition) or "*"
         rows = f"select {kept} from {source} where not ({person.rows_to_delete(relation.columns, condition)})"
-        codec = connection.execute(f"select any_value(compression) from parquet_metadata('{quoted(file)}')").fetchall()[
-            0
-        ][0]
+        codec = connection.execute(
+            f"select any_value(compression) from parquet_metadata({literal(str(file))})"
+        ).fetchall()[0][0]
         connection.execute(
-            f"copy ({rows}) to '{quoted(staged)}' (format parquet, compression {str(codec or 'snappy').lower()})"
+            f"copy ({rows}) to {literal(str(staged))} (format parquet, compression {str(codec or 'snappy').lower()})"
         )
     return count
 

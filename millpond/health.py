@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import lake, settings
+from millpond import lake, person, settings, tombstones, traces
 from training import model_store
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 
@@ -44,6 +44,7 @@ def _checks() -> Iterator[Check]:
     raw = sorted({file.parent for kind in ("parquet", "csv") for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
     tables = ", ".join(str(folder.relative_to(settings.raw_folder())) for folder in raw)
     yield Check("raw data", bool(raw), tables or "none: run `millpond land complete_journey`")
+    yield from _erased()
     if not settings.catalog().exists():
         yield Check("lake", False, "none: run `millpond build`")
         return
@@ -51,6 +52,18 @@ def _checks() -> Iterator[Check]:
         yield from _lake(connection)
         yield from _models(connection)
     yield _online()
+
+
+def _erased() -> Iterator[Check]:
+    if (settings.home() / traces.JOURNAL).exists():
+        yield Check("erasure", False, "interrupted, or left traces: run `millpond erase` for the same person again")
+    if tombstones.path().exists():
+        with duckdb.connect() as connection:
+            back = tombstones.erased_keys(connection, list(person.raw_tables(connection, settings.raw_folder())))
+        advice = f"raw files hold rows of {len(back)} of them again: run `millpond maintain` to take them out"
+        yield Check(
+            "erased customers", not back, advice if back else f"{len(tombstones.read()):,} keys, none came back"
+        )
 
 
 def _extensions() -> Check:

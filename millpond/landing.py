@@ -11,7 +11,7 @@ from string import Template
 
 import duckdb
 
-from millpond import lake, settings
+from millpond import erasure, lake, settings
 from millpond.errors import MissingPackage, NotTheData, UnknownAdapter
 
 TABLES = {
@@ -122,6 +122,8 @@ def move_into_raw(staged: Path, name: str) -> dict[str, int]:
     Returns:
         Rows per table.
     """
+    # Whom somebody erased does not come back with a data set.
+    erasure.forget_landed(staged)
     new = {file.relative_to(staged): file for file in sorted(staged.glob("*/*/*.*"))}
     rows: Counter[str] = Counter()
     for path, file in new.items():

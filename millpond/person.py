@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from feast_lake.connection import literal
 from millpond import settings
 from millpond.errors import UnreadableFile
-from millpond.landing import quoted
 
 Names = dict[str, set[str]]
-"""What names a person, by kind: customer_id; customer_key, message_id and asset_id (each as source_system/key); contact."""
+"""What names persons, by kind: customer_id, contact, and as source_system/key customer_key, message_id, asset_id."""
 
 KEYS = ("customer_key", "message_id", "asset_id")
-CONTACT = re.compile(r"e_?mail|phone|loyalty_key", re.IGNORECASE)
+CONTACT = re.compile(r"(\w+_)?(e_?mail|phone|mobile|loyalty_key)(_address|_number|_normali[sz]ed|_e164)?", re.I)
+SHORTEST_CONTACT = 5
+RAW_ROWS = ("raw_row", "_raw_row")
 CSV_OPTIONS = (
     "union_by_name = true, all_varchar = true, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"'"
 )
@@ -57,16 +60,17 @@ def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id",
         values = f"(select value from temp.main.person where kind = '{kind}')"
         tests += [f"{keyed(c) if kind in KEYS else text(c)} in {values}" for c in naming[kind]]
     # A rejected row as it came.
-    for column in {"raw_row", "_raw_row"} & set(columns):
-        tests += [
-            f"{_json_key(column, key)} in (select value from temp.main.person where kind = '{key}')" for key in KEYS
-        ]
+    for column, key in ((column, key) for column in columns if column in RAW_ROWS for key in KEYS):
+        tests.append(f"{_json_key(column, key)} in (select value from temp.main.person where kind = '{key}')")
     return f"coalesce({' or '.join(tests)}, false)" if tests else None
 
 
 def _json_key(column: str, key: str) -> str:
-    row = f'case when json_valid("{column}") then cast("{column}" as json) end'
-    return f"concat(trim({row} ->> 'source_system'), '/', trim({row} ->> '{key}'))"
+    return f"concat(trim({_json(column)} ->> 'source_system'), '/', trim({_json(column)} ->> '{key}'))"
+
+
+def _json(column: str) -> str:
+    return f'(case when json_valid("{column}") then cast("{column}" as json) end)'
 
 
 def kept_columns(columns: Collection[str], condition: str) -> str | None:
@@ -82,10 +86,8 @@ def kept_columns(columns: Collection[str], condition: str) -> str | None:
 
 
 def _without_key(column: str, condition: str) -> str:
-    return f"""case
-        when {condition} and json_valid({column}) then cast(json_merge_patch({column}, '{{"customer_key": null}}') as varchar)
-        else {column}
-    end"""
+    bare = f"""cast(json_merge_patch({column}, '{{"customer_key": null}}') as varchar)"""
+    return f"case when {condition} and json_valid({column}) then {bare} else {column} end"
 
 
 def rows_to_delete(columns: Collection[str], condition: str) -> str:
@@ -93,7 +95,7 @@ def rows_to_delete(columns: Collection[str], condition: str) -> str:
     if "invoice_id" in columns:
         return "false"
     if "raw_row" in columns:
-        return f"{condition} and coalesce(json_extract_string(raw_row, 'invoice_id'), '') = ''"
+        return f"{condition} and {_json('raw_row')} ->> 'invoice_id' is null"
     return condition
 
 
@@ -120,18 +122,18 @@ def lake_tables(connection: DuckDBPyConnection) -> list[Relation]:
     return [Relation(name, f"lake.{name}", columns) for name, columns in rows]
 
 
-def raw_tables(connection: DuckDBPyConnection) -> Iterator[Relation]:
+def raw_tables(connection: DuckDBPyConnection, raw: Path) -> Iterator[Relation]:
     """Raw files by folder and format, united as staging unites them.
 
     Raises:
         UnreadableFile: names the folder.
     """
     readers = {"parquet": "read_parquet({}, union_by_name = true)", "csv": f"read_csv({{}}, {CSV_OPTIONS})"}
-    for folder in sorted(settings.raw_folder().glob("*/*/")):
+    for folder in sorted(raw.glob("*/*/")):
         for suffix, reader in readers.items():
             files = [file for file in sorted(folder.glob(f"*.{suffix}")) if file.stat().st_size]
             if files:
-                listed = "[" + ", ".join(f"'{quoted(file)}'" for file in files) + "]"
+                listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
                 yield describe(connection, f"{folder.parent.name}/{folder.name}", reader.format(listed))
 
 
@@ -161,8 +163,17 @@ def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
         "customer_id": {one for one in who if "/" not in one},
         "customer_key": {one for one in who if "/" in one},
     }
-    relations = [*lake_tables(connection), *raw_tables(connection)]
+    relations = [*lake_tables(connection), *raw_tables(connection, settings.raw_folder())]
     _add_keys(connection, names, relations)
+    return _with_what_hangs_on(connection, relations, names)
+
+
+def find_in(connection: DuckDBPyConnection, relations: list[Relation], customer_keys: set[str]) -> Names:
+    """Everything that names these keys in these relations only."""
+    return _with_what_hangs_on(connection, relations, {"customer_id": set(), "customer_key": customer_keys})
+
+
+def _with_what_hangs_on(connection: DuckDBPyConnection, relations: list[Relation], names: Names) -> Names:
     remember(connection, names)
     for key in ("message_id", "asset_id"):
         names[key] = _values_beside(connection, relations, key)
@@ -176,10 +187,10 @@ def _add_keys(connection: DuckDBPyConnection, names: Names, relations: list[Rela
     for mart in (one for one in linking if one.name == "marts.customer_keys"):
         remember(connection, names)
         ids = f"select customer_id from {mart.sql} where {rows_naming(mart.columns)}"
-        rows = connection.execute(
+        known = connection.execute(
             f"select customer_id, {keyed('customer_key')} from {mart.sql} where customer_id in ({ids})"
-        )
-        for customer_id, customer_key in rows.fetchall():
+        ).fetchall()
+        for customer_id, customer_key in known:
             names["customer_id"].add(customer_id)
             names["customer_key"].add(customer_key)
     remember(connection, names)
@@ -195,11 +206,9 @@ def _values_beside(connection: DuckDBPyConnection, relations: list[Relation], ke
     for one in relations:
         condition = rows_naming(one.columns, ("customer_id", "customer_key"))
         if {key, "source_system"} <= set(one.columns) and condition:
-            rows = connection.execute(
-                f'select distinct {keyed(key)} from {one.sql} where {condition} and "{key}" is not null'
-            )
+            rows = connection.execute(f"select distinct {keyed(key)} from {one.sql} where {condition}").fetchall()
             # An empty key is nobody's.
-            found |= {row[0] for row in rows.fetchall() if not row[0].endswith("/")}
+            found |= {value for (value,) in rows if not value.endswith("/")}
     return found
 
 
@@ -209,11 +218,11 @@ def _own_contacts(connection: DuckDBPyConnection, relations: list[Relation]) -> 
     others: set[str] = set()
     for one in relations:
         condition = rows_naming(one.columns, ("customer_id", "customer_key"))
-        for column in (column for column in one.columns if condition and CONTACT.search(column)):
-            values = f"select lower({text(column)}) from {one.sql} where {condition}"
-            mine |= {row[0] for row in connection.execute(f"select distinct * from ({values})").fetchall() if row[0]}
-            rows = connection.execute(
-                f"select distinct lower({text(column)}) from {one.sql} where not {condition} and lower({text(column)}) in ({values})"
-            )
-            others |= {row[0] for row in rows.fetchall()}
-    return {contact for contact in mine - others if len(contact) >= 5}
+        for column in (column for column in one.columns if condition and CONTACT.fullmatch(column)):
+            contacts = f"select distinct lower({text(column)}) as contact, {condition} as is_mine from {one.sql}"
+            named = f"select contact from ({contacts}) where is_mine"
+            found = connection.execute(f"select * from ({contacts}) where contact in ({named})").fetchall()
+            mine |= {contact for contact, is_mine in found if is_mine}
+            others |= {contact for contact, is_mine in found if not is_mine}
+    # Shorter ones would be found in anything.
+    return {contact for contact in mine - others if len(contact) >= SHORTEST_CONTACT}

@@ -149,4 +149,4 @@ def print_erasure(out: Console, removed: Mapping[str, int]) -> None:
 def print_traces(out: Console, left: Sequence[Trace]) -> None:
     """One line per place that still names the person."""
     for trace in left:
-        out.print(f"found in {trace.file}: {trace.count:,} {trace.where}", highlight=False, soft_wrap=True)
+        out.print(f"found in {trace.file}: {trace.number:,} {trace.what}", highlight=False, soft_wrap=True)

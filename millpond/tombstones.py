@@ -10,9 +10,9 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from feast_lake.connection import literal
 from millpond import settings
-from millpond.landing import quoted
-from millpond.person import Relation, keyed, raw_tables
+from millpond.person import Relation, keyed
 
 HEADER = ("key_sha256", "erased_at", "salt")
 
@@ -60,17 +60,18 @@ def is_erased(customer_key: str) -> str | None:
     return None
 
 
-def erased_keys(connection: DuckDBPyConnection, relations: Collection[Relation] | None = None) -> set[str]:
+def erased_keys(connection: DuckDBPyConnection, relations: Collection[Relation]) -> set[str]:
     """Keys of erased customers that raw files name again, as source_system/customer_key."""
     if not path().exists():
         return set()
-    erased = f"read_csv('{quoted(path())}', header = true, all_varchar = true)"
+    erased = f"read_csv({literal(str(path()))}, header = true, all_varchar = true)"
     found: set[str] = set()
-    for one in relations if relations is not None else raw_tables(connection):
+    for one in relations:
         if {"source_system", "customer_key"} <= set(one.columns):
             hashed = f"sha256((select any_value(salt) from {erased}) || {keyed('customer_key')})"
             rows = connection.execute(
-                f"select distinct {keyed('customer_key')} from {one.sql} where {hashed} in (select key_sha256 from {erased})"
+                f"select distinct {keyed('customer_key')} from {one.sql} "
+                f"where {hashed} in (select key_sha256 from {erased})"
             )
             found |= {row[0] for row in rows.fetchall()}
     return found

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from feast_lake.connection import literal
 from millpond import person, settings
-from millpond.landing import quoted
-from millpond.person import KEYS, Names
+from millpond.person import Names
 
 SQLITE = b"SQLite format 3\x00"
 JOURNAL = "erasing.json"
@@ -23,11 +23,11 @@ NEAR = 80
 
 
 class Trace(NamedTuple):
-    """Where a person is still named. The file is relative to the home; count is of rows or lines."""
+    """Where a person is still named: file (relative to the home), and how many of what (rows, lines)."""
 
     file: str
-    where: str
-    count: int
+    what: str
+    number: int
 
 
 class Search:
@@ -108,7 +108,7 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, search: Search) -> It
 
 def _rows_in_table(connection: DuckDBPyConnection, file: Path, search: Search) -> int:
     options = "hive_partitioning = false" if file.suffix == ".parquet" else person.CSV_OPTIONS
-    source = f"read_{file.suffix.removeprefix('.')}('{quoted(file)}', {options})"
+    source = f"read_{file.suffix.removeprefix('.')}({literal(str(file))}, {options})"
     columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
     tests = [
         f"regexp_matches(lower(cast(\"{column}\" as varchar)), '{search.pattern.replace(chr(39), chr(39) * 2)}')"

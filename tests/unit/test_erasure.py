@@ -1,0 +1,156 @@
+"""What an erasure is made of: files without a person, tombstones, and the search for traces."""
+
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from millpond import errors, forgetting, person, tombstones, traces
+
+ANN = {
+    "customer_id": {"72793ebab4f630b2"},
+    "customer_key": {"shop/17"},
+    "message_id": {"shop/m1"},
+    "contact": {"ann@x.org"},
+}
+
+INVOICES = (
+    b"source_system,invoice_id,invoiced_at,customer_key,note\r\n"
+    b'shop,i1,2024-01-05,17,"said ""hi""\r\nand left"\r\n'
+    b'shop,i2,2024-01-05,"17 ",\r\n'
+    b"till,i3,2024-01-05,17,another 17\r\n"
+    b'shop,"i4",2024-01-05,170,\n'
+)
+
+
+def forget(file: Path) -> int:
+    with duckdb.connect() as connection:
+        person.remember(connection, ANN)
+        return forgetting.forget_in(connection, file, ANN)
+
+
+def written(home: Path, name: str, content: bytes) -> Path:
+    file = home / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def found(home: Path) -> list[traces.Trace]:
+    with duckdb.connect() as connection:
+        return traces.scan(connection, ANN)
+
+
+def test_invoices_of_a_csv_become_those_of_guests_and_other_bytes_stay(home: Path) -> None:
+    file = written(home, "raw/invoices/invoices/a.csv", INVOICES)
+    assert forget(file) == 2
+    assert file.read_bytes() == (
+        b"source_system,invoice_id,invoiced_at,customer_key,note\r\n"
+        b'shop,i1,2024-01-05,,"said ""hi""\r\nand left"\r\n'
+        b"shop,i2,2024-01-05,,\r\n"
+        b"till,i3,2024-01-05,17,another 17\r\n"
+        b'shop,"i4",2024-01-05,170,\n'
+    )
+
+
+def test_messages_events_and_rows_without_a_system_go_from_a_csv(home: Path) -> None:
+    messages = written(
+        home,
+        "raw/communications/messages/a.csv",
+        b"\xef\xbb\xbfsource_system,message_id,customer_key\nshop,m1,17\nshop,m2,18\n,m3,17\n",
+    )
+    events = written(home, "raw/communications/events/a.csv", b"source_system,message_id\nshop,m1\nmailer,m1\n")
+    assert [forget(messages), forget(events)] == [2, 1]
+    assert messages.read_bytes() == b"\xef\xbb\xbfsource_system,message_id,customer_key\nshop,m2,18\n"
+    assert events.read_bytes() == b"source_system,message_id\nmailer,m1\n"
+
+
+def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
+    file = written(home, "raw/crm/cases/a.parquet", b"")
+    rows = """
+        select
+            'shop' as source_system, n as case_id, n as customer_key,
+            timestamp '2024-01-01' + interval 1 day * n as opened_at, n::decimal(18, 4) as amount
+        from range(5000) as cases(n)
+    """
+    duckdb.execute(f"copy ({rows}) to '{file}' (format parquet, compression zstd)")
+    expected = duckdb.sql(f"from '{file}' where customer_key != 17").fetchall()
+    described = duckdb.sql(f"describe from '{file}'").fetchall()
+    assert forget(file) == 1
+    assert duckdb.sql(f"from '{file}'").fetchall() == expected
+    assert duckdb.sql(f"describe from '{file}'").fetchall() == described
+    assert duckdb.sql(f"select distinct compression from parquet_metadata('{file}')").fetchall() == [("ZSTD",)]
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_file_that_does_not_name_the_person_is_not_written(home: Path) -> None:
+    file = written(home, "raw/crm/cases/a.csv", b"source_system,customer_key\nshop,18\n")
+    before = file.stat()
+    assert forget(file) == 0
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_unreadable_file_is_named(home: Path) -> None:
+    file = written(home, "raw/crm/cases/a.parquet", b"PAR1 but broken")
+    with pytest.raises(
+        errors.UnreadableFile, match=r"raw/crm/cases/a\.parquet cannot be read, so nobody can be erased"
+    ):
+        forget(file)
+
+
+def test_tombstone_tells_an_erased_key_only_with_its_salt(home: Path) -> None:
+    home.mkdir()
+    tombstones.add({"shop/17", "till/4"})
+    first = tombstones.path().read_text()
+    tombstones.add({"shop/17"})
+    assert tombstones.path().read_text() == first
+    assert stat.S_IMODE(tombstones.path().stat().st_mode) == 0o600
+    assert tombstones.is_erased("shop/17")
+    assert not tombstones.is_erased("shop/1")
+    assert "17" not in [row.split(",")[0] for row in first.splitlines()]
+    (salt,) = {salt for _, salt in tombstones.read().values()}
+    assert tombstones.hash_of("shop/17", salt) != tombstones.hash_of("shop/17", "")
+
+
+def test_sql_and_python_hash_alike(home: Path) -> None:
+    hashed = duckdb.execute("select sha256('salt' || 'shop/17é')").fetchall()[0][0]
+    assert tombstones.hash_of("shop/17é", "salt") == hashed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("notes.txt", b"call ANN@x.org\nbye", "lines"),
+        ("logs/dbt.log", b"row of shop: customer_key 17 is odd", "lines"),
+        ("models/words.bin", b"\x00\x0172793ebab4f630b2\xff", "lines"),
+        ("raw/crm/cases/a.csv", b"source_system,case_id,customer_key,body\nshop,c9,18,ask ann@x.org.\n", "rows"),
+        ("raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,c9,17\n", "rows"),
+        ("export.csv", b"customer_key,amount\n17,3\n", "rows"),
+        ("raw/broken.parquet", b"no parquet: ann@x.org", "lines"),
+    ],
+)
+def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> None:
+    written(home, name, content)
+    assert found(home) == [traces.Trace(name, what, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.txt", b"17 parcels for joann@x.org, and the shopkeeper took 17"),
+        ("logs/dbt.log", b"shop wrote 170 rows in 2024-01-17"),
+        ("raw/crm/cases/a.csv", b"source_system,case_id,customer_key,amount\ntill,17,17,17\n"),
+        ("raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,17,18\n"),
+        (traces.JOURNAL, b"ann@x.org"),
+    ],
+)
+def test_what_only_looks_like_the_person_is_no_trace(home: Path, name: str, content: bytes) -> None:
+    written(home, name, content)
+    assert found(home) == []
+
+
+def test_trace_is_found_in_compressed_parquet(home: Path) -> None:
+    file = written(home, "lake/data/a.parquet", b"")
+    duckdb.execute(f"copy (select {{'mail': 'x ann@x.org'}} as body from range(3)) to '{file}' (compression zstd)")
+    assert found(home) == [traces.Trace("lake/data/a.parquet", "rows", 3)]
