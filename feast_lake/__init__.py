@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from feast_lake.branch import Place, branch_of, in_course, writing
+    from feast_lake.branch import branch_of, in_course, writing
     from feast_lake.connection import connect, install_extensions
     from feast_lake.errors import LakeBusy, LakeError
     from feast_lake.expansion import ExpandPlugin, expand
     from feast_lake.lake import reader
     from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
     from feast_lake.online_store import WalSqliteOnlineStore, WalSqliteOnlineStoreConfig
+    from feast_lake.place import Place
     from feast_lake.source import LakeLoggingDestination, LakeSource, SavedDatasetLakeStorage
 
 __all__ = [
@@ -47,7 +48,7 @@ _MODULE_OF = {
     "LakeOfflineStore": "offline_store",
     "LakeOfflineStoreConfig": "offline_store",
     "LakeSource": "source",
-    "Place": "branch",
+    "Place": "place",
     "SavedDatasetLakeStorage": "source",
     "WalSqliteOnlineStore": "online_store",
     "WalSqliteOnlineStoreConfig": "online_store",

@@ -9,26 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from feast_lake.errors import LakeBusy, LakeError
-from feast_lake.expansion import expand_path
-
-
-class Place(NamedTuple):
-    """Where a catalog is, as `connect` takes it.
-
-    Attributes:
-        catalog: `sqlite:<file>`, `postgres:<connection string>` or the file of a DuckDB catalog.
-        schema: of PostgreSQL, that holds the catalog's tables; None elsewhere.
-    """
-
-    catalog: str
-    schema: str | None = None
+from feast_lake.expansion import expand, expand_path
+from feast_lake.place import Place
 
 
 class Branch(Protocol):
@@ -41,10 +30,13 @@ class Branch(Protocol):
     def place(self) -> Place:
         """Where the branch is; the first call makes it."""
 
+    def published(self) -> Place | None:
+        """Where the published catalog is; None: there is none yet."""
+
     def failed(self) -> Place | None:
         """Where the last writing that failed is, if it is still kept."""
 
-    def locked(self, wait_seconds: float) -> Iterator[None]:
+    def locked(self, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the lake's lock, once what a killed writer left is removed."""
 
     def switch(self) -> None:
@@ -70,7 +62,7 @@ def writing(catalog: str, *, wait_seconds: float = 0) -> Iterator[Branch]:
         LakeError: the published catalog was changed meanwhile by a program that does not take turns.
     """
     branch = branch_of(catalog)
-    with contextmanager(branch.locked)(wait_seconds):
+    with branch.locked(wait_seconds):
         _in_course[branch.lake] = branch
         try:
             yield branch
@@ -90,9 +82,13 @@ def in_course(catalog: str) -> Branch | None:
 
 def branch_of(catalog: str) -> Branch:
     """The branch of a lake, not yet locked: to ask what it has `failed`."""
-    address = catalog.removeprefix("ducklake:")
-    scheme, _, path = address.partition(":")
-    return SqliteBranch(expand_path(path)) if scheme == "sqlite" else InPlace(address)
+    address = expand(catalog.removeprefix("ducklake:"))
+    scheme, _, rest = address.partition(":")
+    if scheme == "postgres":
+        from feast_lake.postgres_branch import PostgresBranch
+
+        return PostgresBranch(rest)
+    return SqliteBranch(expand_path(rest)) if scheme == "sqlite" else InPlace(address)
 
 
 _in_course: dict[str, Branch] = {}
@@ -120,6 +116,7 @@ class SqliteBranch:
         self._is_made = False
         self._began_from: tuple[int, ...] | None = None
 
+    @contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:
         with file_lock(self._live.with_name("writer.lock"), wait_seconds):
             _remove(self._file)
@@ -128,6 +125,9 @@ class SqliteBranch:
     @property
     def lake(self) -> str:
         return str(self._live)
+
+    def published(self) -> Place | None:
+        return Place(f"sqlite:{self._live}") if self._live.exists() else None
 
     def failed(self) -> Place | None:
         return Place(f"sqlite:{self._failed}") if self._failed.exists() else None
@@ -168,6 +168,7 @@ class InPlace:
     def __init__(self, catalog: str) -> None:
         self._catalog = catalog
 
+    @contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:
         with file_lock(expand_path(self._catalog).with_name("writer.lock"), wait_seconds):
             yield
@@ -178,6 +179,9 @@ class InPlace:
 
     def place(self) -> Place:
         return Place(self._catalog)
+
+    def published(self) -> Place | None:
+        return Place(self._catalog) if expand_path(self._catalog).exists() else None
 
     def failed(self) -> Place | None:
         return None

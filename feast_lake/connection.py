@@ -15,8 +15,6 @@ from feast_lake.errors import LakeError, explained
 from feast_lake.expansion import expand, expand_path
 
 LAKE = "lake"
-# Not `public`: a branch takes its place by changing names.
-POSTGRES_SCHEMA = "lake"
 _SCANNER_OF = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _EXTENSION_SITE_OFF = {
     "autoinstall_known_extensions": "false",
@@ -80,7 +78,8 @@ def connect(
             moved, or built with a relative path). Expanded too.
         snapshot: number of the snapshot to read; None reads the newest.
         read_only: False allows writing, to the newest snapshot.
-        schema: of PostgreSQL, that holds the catalog's tables; by default `lake`.
+        schema: of PostgreSQL, that holds the catalog's tables; by default what `writing` published
+            last, or DuckLake's own default where nothing was.
 
     Returns:
         A connection in UTC whose current database is the lake; close it, or use it in `with`.
@@ -101,8 +100,9 @@ def address_of(
     """
     scheme, location = _located(catalog)
     options = _attach_options(data_path=data_path, snapshot=snapshot, read_only=read_only)
-    if scheme == "postgres":
-        options.append(f"METADATA_SCHEMA {literal(schema or POSTGRES_SCHEMA)}")
+    schema = schema or (_published_schema(location) if scheme == "postgres" else None)
+    if schema:
+        options.append(f"METADATA_SCHEMA {literal(schema)}")
     return Address(scheme, location, f" ({', '.join(options)})" if options else "")
 
 
@@ -162,15 +162,22 @@ def qualified(table: str) -> str:
 
 
 def _located(catalog: str) -> tuple[str, str]:
-    address = catalog.removeprefix("ducklake:")
+    address = expand(catalog.removeprefix("ducklake:"))
     head, _, tail = address.partition(":")
     scheme, rest = (head, tail) if head in _SCANNER_OF else ("", address)
     if scheme == "postgres":
-        return scheme, expand(rest)
+        return scheme, rest
     path = expand_path(rest)
     if not path.is_file():
         raise LakeError(f"There is no lake at {path}; build it first, or correct `catalog`")
     return scheme, str(path)
+
+
+def _published_schema(location: str) -> str | None:
+    from feast_lake.postgres_branch import PostgresBranch
+
+    place = PostgresBranch(location).published()
+    return place.schema if place else None
 
 
 def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: bool) -> list[str]:

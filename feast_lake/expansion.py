@@ -11,13 +11,14 @@ from sqlalchemy.engine import URL, CreateEnginePlugin
 
 from feast_lake.errors import LakeError
 
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:\$\{[^}]*\}|[^}])*))?\}")
 
 
 def expand(text: str) -> str:
     """Put environment variables into a text, as a shell does.
 
-    `${NAME}` must be set; `${NAME:-default}` takes the default if NAME is unset or empty. Feast
+    `${NAME}` must be set; `${NAME:-default}` takes the default if NAME is unset or empty; a
+    default may hold variables of its own. Feast
     expands `${NAME}` alone when it reads feature_store.yaml, and leaves the other form as it is.
 
     Raises:
@@ -33,7 +34,7 @@ def _value_of(found: re.Match[str]) -> str:
         return value
     if default is None:
         raise LakeError(f"{name} is not set; set it, or give a default: ${{{name}:-default}}")
-    return default
+    return expand(default)
 
 
 def expand_path(text: str) -> Path:

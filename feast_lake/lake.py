@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from feast_lake.branch import Place
 from feast_lake.connection import Address, address_of, connect, start_session
 from feast_lake.errors import LakeError
+from feast_lake.place import Place
 
 if TYPE_CHECKING:
     from feast.repo_config import RepoConfig

@@ -13,7 +13,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
 import feast_lake
-from feast_lake import LakeError
+from feast_lake import LakeError, Place
 
 # dbt's commands that run models, seeds or snapshots; macros/end_writing.sql names them too.
 WRITING = ("build", "run", "seed", "snapshot")
@@ -25,6 +25,7 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         self._own = ExitStack()
         if get_flags().WHICH not in WRITING:
+            self._point_at(feast_lake.branch_of(self._catalog()).published())
             return
         if "retry" in get_flags().INVOCATION_COMMAND.split():
             raise DbtRuntimeError(
@@ -37,17 +38,25 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from error
 
     def _work_on_a_branch(self) -> None:
-        creds: Any = self.creds
-        lake = next(one for one in creds.attach if one.alias == creds.database)
-        catalog = lake.path.removeprefix("ducklake:")
+        catalog = self._catalog()
         branch = feast_lake.in_course(catalog)
         if branch is None:
             branch = self._own.enter_context(feast_lake.writing(catalog))
             atexit.register(self._end, False)
-        place = branch.place()
-        lake.path = f"ducklake:{place.catalog}"
-        if place.schema:
-            lake.options["metadata_schema"] = place.schema
+        self._point_at(branch.place())
+
+    def _attached(self) -> Any:
+        creds: Any = self.creds
+        return next(one for one in creds.attach if one.alias == creds.database)
+
+    def _catalog(self) -> str:
+        return str(self._attached().path.removeprefix("ducklake:"))
+
+    def _point_at(self, place: Place | None) -> None:
+        if place:
+            self._attached().path = f"ducklake:{place.catalog}"
+        if place and place.schema:
+            self._attached().options["metadata_schema"] = place.schema
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         conn.create_function("end_writing", self._end, [bool], bool, side_effects=True)

@@ -45,7 +45,7 @@ def _checks() -> Iterator[Check]:
     tables = ", ".join(str(folder.relative_to(settings.raw_folder())) for folder in raw)
     yield Check("raw data", bool(raw), tables or "none: run `millpond land complete_journey`")
     yield from _erased()
-    if not settings.catalog().exists():
+    if not lake.exists():
         yield Check("lake", False, "none: run `millpond build`")
         return
     with lake.connect() as connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -14,6 +15,16 @@ from millpond.errors import DiskFull, LakeLocked, NotBuilt
 FULL = ("no space left on device", "disk is full")
 
 
+def exists() -> bool:
+    """Whether a lake was ever published."""
+    return feast_lake.branch_of(settings.catalog_address()).published() is not None
+
+
+def place_name() -> str:
+    """Where the lake is, for people."""
+    return "PostgreSQL" if settings.is_shared() else str(settings.home())
+
+
 def connect(*, read_only: bool = True) -> duckdb.DuckDBPyConnection:
     """A connection of its own to the lake, attached as `lake` and in use.
 
@@ -23,8 +34,8 @@ def connect(*, read_only: bool = True) -> duckdb.DuckDBPyConnection:
     Raises:
         NotBuilt: there is no lake in this home.
     """
-    if not settings.catalog().exists():
-        raise NotBuilt(f"no lake in {settings.home()}: run `millpond build` first")
+    if not exists():
+        raise NotBuilt(f"no lake in {place_name()}: run `millpond build` first")
     if read_only:
         return _open(feast_lake.Place(settings.catalog_address()), read_only=True)
     branch = feast_lake.in_course(settings.catalog_address())
@@ -41,13 +52,12 @@ def connect_failed() -> duckdb.DuckDBPyConnection:
     """
     place = feast_lake.branch_of(settings.catalog_address()).failed()
     if place is None:
-        raise NotBuilt(f"nothing of a failed build is kept in {settings.home()}: ask without --failed")
+        raise NotBuilt(f"nothing of a failed build is kept in {place_name()}: ask without --failed")
     return _open(place, read_only=True)
 
 
 def _open(place: feast_lake.Place, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    data_path = str(settings.data_folder())
-    return feast_lake.connect(place.catalog, data_path=data_path, read_only=read_only, schema=place.schema)
+    return feast_lake.connect(place.catalog, data_path=settings.data_path(), read_only=read_only, schema=place.schema)
 
 
 @contextmanager
@@ -62,13 +72,12 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
         DiskFull: the lake is as it was.
     """
     try:
-        for folder in (settings.catalog().parent, settings.data_folder(), settings.home() / "tmp"):
-            folder.mkdir(parents=True, exist_ok=True)
+        _make_folders()
         with feast_lake.writing(settings.catalog_address(), wait_seconds=wait_seconds):
             yield
     except LakeBusy:
         raise LakeLocked(
-            f"another process is writing to {settings.home()}: wait until it ends, then run this again"
+            f"another process is writing to {place_name()}: wait until it ends, then run this again"
         ) from None
     except Exception as error:
         if any(words in str(error).lower() for words in FULL):
@@ -76,6 +85,14 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
                 f"the disk of {settings.home()} is full: free some space, then run this again; the lake is as it was"
             ) from error
         raise
+
+
+def _make_folders() -> None:
+    folders = [settings.catalog().parent, settings.home() / "tmp"]
+    if "://" not in settings.data_path():
+        folders.append(Path(settings.data_path()))
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -63,11 +63,11 @@ def print_run(out: Console, *, built: date, trained: Sequence[Trained], steps: "
     _print_decisions(out, built)
     for one in trained:
         print_figures(out, one)
+    # A connection string may hold a password.
+    lake_address = lake.place_name() if settings.is_shared() else settings.catalog()
     for one in trained:
         out.print(f"{one.name}: {one.folder}", highlight=False, soft_wrap=True)
-    out.print(
-        f"lake: {settings.catalog()}   online features: {settings.home() / 'online'}", highlight=False, soft_wrap=True
-    )
+    out.print(f"lake: {lake_address}   online features: {settings.home() / 'online'}", highlight=False, soft_wrap=True)
     table = Table(title="Time and memory", title_justify="left")
     for name in ("step", "seconds", "peak MiB"):
         table.add_column(name, justify="left" if name == "step" else "right")

@@ -20,8 +20,18 @@ def catalog() -> Path:
 
 
 def catalog_address() -> str:
-    """Of the lake, as feast_lake takes it."""
-    return f"sqlite:{catalog()}"
+    """Of the lake, as feast_lake takes it: MILLPOND_CATALOG, by default the file of this home."""
+    return os.environ.get("MILLPOND_CATALOG") or f"sqlite:{catalog()}"
+
+
+def is_shared() -> bool:
+    """Whether the catalog is in PostgreSQL, for a team, and not a file of this home."""
+    return catalog_address().startswith("postgres:")
+
+
+def data_path() -> str:
+    """Folder of the lake's data files: MILLPOND_DATA, by default that of this home; a team shares one."""
+    return os.environ.get("MILLPOND_DATA") or str(data_folder())
 
 
 def data_folder() -> Path:

@@ -1,11 +1,21 @@
 """Homes for tests: each test has its own, none touches that of a user."""
 
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
+# Debian keeps servers out of the path.
+PG_CTL = shutil.which("pg_ctl") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), default=None)
 SHOP = Path(__file__).parent / "shop.sql"
 
 
@@ -32,3 +42,35 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def session_environment() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         yield patch
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Connection string of a PostgreSQL server of the tests' own, on this machine, at a free port."""
+    if not PG_CTL:
+        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
+    # A server refuses to run as root, and its user must be able to enter the folder.
+    user = "postgres" if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="millpond-postgres-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        if user:
+            shutil.chown(folder, user)
+        probe.close()
+        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+        run = partial(subprocess.run, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+        run([Path(PG_CTL).with_name("initdb"), "-D", f"{folder}/data", "-U", "millpond", "-A", "trust", "-E", "UTF8"])
+        run([PG_CTL, "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-o", options, "start"])
+        try:
+            yield f"host=127.0.0.1 port={port} user=millpond"
+        finally:
+            run([PG_CTL, "-D", f"{folder}/data", "-m", "immediate", "-w", "stop"])
+
+
+@pytest.fixture
+def team_catalog(postgres_server: str) -> str:
+    """Address of a catalog that no lake was ever published in, in a database of the test's own."""
+    name = f"lake_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgres_server} dbname=postgres", autocommit=True) as session:
+        session.execute(f"create database {name}")
+    return f"postgres:{postgres_server} dbname={name}"
