@@ -42,7 +42,7 @@ def whom(who: Collection[str]) -> Names:
     """
     pending = _pending()
     # Raw data that were never built can be erased too.
-    with lake.connect() if settings.catalog().exists() else duckdb.connect() as connection:
+    with lake.connect() if lake.exists() else duckdb.connect() as connection:
         names = person.find(connection, who)
         unknown = [one for one in who if not _is_known(connection, one, pending)]
     if unknown:
@@ -88,15 +88,17 @@ def erase(names: Names, *, on_step: Callable[[str], None]) -> tuple[Removed, lis
         LakeLocked: another process writes, or reads the catalog while it is to be packed.
     """
     removed: Removed = {}
-    with lake.writing():
-        _write_journal(names)
-        tombstones.add(names.get("customer_key", set()))
-        for step in (_files, _online, _lake, _leftovers):
-            removed |= {where: count for where, count in step(names).items() if count}
-            on_step(step.__name__.strip("_"))
-        left = verify(names)
-        if not left:
-            journal().unlink()
+    # Readers must have the lake without them before the files that it needed are deleted.
+    for steps in ((_files, _online, _lake), (_past, _leftovers)):
+        with lake.writing():
+            _write_journal(names)
+            tombstones.add(names.get("customer_key", set()))
+            for step in steps:
+                removed |= {where: count for where, count in step(names).items() if count}
+                on_step(step.__name__.strip("_"))
+    left = verify(names)
+    if not left:
+        journal().unlink()
     return removed, left
 
 
@@ -176,7 +178,7 @@ def _lake(names: Names) -> Removed:
 
     A delete would leave the rows in data files, and their extremes in the catalog's statistics.
     """
-    if not settings.catalog().exists():
+    if not lake.exists():
         return {}
     removed: Removed = {}
     with lake.connect(read_only=False) as connection:
@@ -185,8 +187,15 @@ def _lake(names: Names) -> Removed:
         for table in person.lake_tables(connection):
             removed[f"lake {table.name}"] = _write_anew(connection, table)
         connection.commit()
-        maintenance.forget_past(connection)
     return removed
+
+
+def _past(names: Names) -> Removed:
+    """Snapshots that hold them, and the data files of those."""
+    if lake.exists():
+        with lake.connect(read_only=False) as connection:
+            maintenance.forget_past(connection)
+    return {}
 
 
 def _write_anew(connection: DuckDBPyConnection, table: Relation) -> int:

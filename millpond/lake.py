@@ -44,6 +44,13 @@ def connect(*, read_only: bool = True) -> duckdb.DuckDBPyConnection:
     return _open(branch.place(), read_only=False)
 
 
+def written_file() -> Path | None:
+    """The catalog that `writing` will publish, where it is a file and something was written."""
+    branch = feast_lake.in_course(settings.catalog_address())
+    scheme, _, path = branch.place().catalog.partition(":") if branch else ("", "", "")
+    return Path(path) if scheme == "sqlite" and Path(path).exists() else None
+
+
 def connect_failed() -> duckdb.DuckDBPyConnection:
     """A connection to what the last step that failed had written until then; the next one that writes removes it.
 

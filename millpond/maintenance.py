@@ -45,28 +45,36 @@ def maintain(*, keep_days: int, on_step: Callable[[str], None]) -> tuple[Size, S
     Returns:
         Size of the lake and the online store before and after.
     """
+    before = size()
     with lake.writing():
-        before = size()
         erasure.forget_landed(settings.raw_folder())
         on_step("raw files")
-        if settings.catalog().exists():
-            _lake(keep_days)
+        if lake.exists():
+            _merge_files(keep_days)
             on_step("lake")
+    # Only now do readers have a lake that does without the files to be deleted.
+    with lake.writing():
+        if lake.exists():
+            _delete_files(min(GRACE, timedelta(days=keep_days)))
+            on_step("superfluous files")
         _temporary_files()
         for path in databases():
             pack(path)
             on_step(path.name)
-        return before, size()
+    return before, size()
 
 
-def _lake(keep_days: int) -> None:
-    grace = min(GRACE, timedelta(days=keep_days))
+def _merge_files(keep_days: int) -> None:
     with lake.connect(read_only=False) as connection:
         connection.execute(f"call ducklake_rewrite_data_files('lake', delete_threshold => {REWRITTEN_FROM})")
         connection.execute("call ducklake_merge_adjacent_files('lake')")
         old = _old_snapshots(connection, timedelta(days=keep_days))
         if old:
             connection.execute(f"call ducklake_expire_snapshots('lake', versions => {old})")
+
+
+def _delete_files(grace: timedelta) -> None:
+    with lake.connect(read_only=False) as connection:
         for function in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
             until = datetime.now(UTC) - grace
             connection.execute(f"call {function}('lake', older_than => timestamptz '{until.isoformat()}')")
@@ -102,9 +110,9 @@ def forget_past(connection: DuckDBPyConnection) -> None:
 
 
 def databases() -> Iterator[Path]:
-    """The SQLite files of this home: the lake's catalog, Feast's online store and registry."""
-    for path in (settings.catalog(), settings.home() / "online" / "features.db", settings.home() / "registry.db"):
-        if path.exists():
+    """The SQLite files of this home: the lake's catalog as it will be published, Feast's online store and registry."""
+    for path in (lake.written_file(), settings.home() / "online" / "features.db", settings.home() / "registry.db"):
+        if path is not None and path.exists():
             yield path
 
 

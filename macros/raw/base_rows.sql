@@ -31,6 +31,8 @@ built_rows as (
 
     select * from {{ this }}
 
+    where _file not in (select _file from read_rows)
+
 ),
 
 touched_keys as (
