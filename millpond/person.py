@@ -66,11 +66,11 @@ def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id",
 
 
 def _json_key(column: str, key: str) -> str:
-    return f"concat(trim({_json(column)} ->> 'source_system'), '/', trim({_json(column)} ->> '{key}'))"
+    return f"concat(trim({_json_value(column, 'source_system')}), '/', trim({_json_value(column, key)}))"
 
 
-def _json(column: str) -> str:
-    return f'(case when json_valid("{column}") then cast("{column}" as json) end)'
+def _json_value(column: str, key: str) -> str:
+    return f"""json_extract_string(case when json_valid("{column}") then cast("{column}" as json) end, '{key}')"""
 
 
 def kept_columns(columns: Collection[str], condition: str) -> str | None:
@@ -95,7 +95,7 @@ def rows_to_delete(columns: Collection[str], condition: str) -> str:
     if "invoice_id" in columns:
         return "false"
     if "raw_row" in columns:
-        return f"{condition} and {_json('raw_row')} ->> 'invoice_id' is null"
+        return f"{condition} and {_json_value('raw_row', 'invoice_id')} is null"
     return condition
 
 
