@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from feast_lake.branch import branch_of, in_course, writing
+    from feast_lake.branch import branch_of, in_course, one_writer
     from feast_lake.connection import connect, install_extensions
     from feast_lake.errors import LakeBusy, LakeError
     from feast_lake.expansion import ExpandPlugin, expand
@@ -36,8 +36,8 @@ __all__ = [
     "expand",
     "in_course",
     "install_extensions",
+    "one_writer",
     "reader",
-    "writing",
 ]
 
 _MODULE_OF = {
@@ -57,8 +57,8 @@ _MODULE_OF = {
     "expand": "expansion",
     "in_course": "branch",
     "install_extensions": "connection",
+    "one_writer": "branch",
     "reader": "lake",
-    "writing": "branch",
 }
 
 

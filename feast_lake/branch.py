@@ -47,7 +47,7 @@ class Branch(Protocol):
 
 
 @contextmanager
-def writing(catalog: str, *, wait_seconds: float = 0) -> Iterator[Branch]:
+def one_writer(catalog: str, *, wait_seconds: float = 0) -> Iterator[Branch]:
     """Change a lake: all of it is published when the block ends, nothing if it raises.
 
     What is deleted of data files inside the block is gone at once, while readers still have the

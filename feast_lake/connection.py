@@ -78,7 +78,7 @@ def connect(
             moved, or built with a relative path). Expanded too.
         snapshot: number of the snapshot to read; None reads the newest.
         read_only: False allows writing, to the newest snapshot.
-        schema: of PostgreSQL, that holds the catalog's tables; by default what `writing` published
+        schema: of PostgreSQL, that holds the catalog's tables; by default what `one_writer` published
             last, or DuckLake's own default where nothing was.
 
     Returns:

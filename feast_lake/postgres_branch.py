@@ -100,7 +100,7 @@ class PostgresBranch:
 
     def _held(self) -> Connection:
         if self._session is None:
-            raise RuntimeError("the branch is not locked: use feast_lake.writing")
+            raise RuntimeError("the branch is not locked: use feast_lake.one_writer")
         return self._session
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from feast.errors import SavedDatasetLocationAlreadyExists
 
-from feast_lake.branch import writing
+from feast_lake.branch import one_writer
 from feast_lake.connection import LAKE, identifier, literal, qualified
 from feast_lake.errors import explained
 from feast_lake.lake import Lake
@@ -52,7 +52,7 @@ def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = Fals
 @contextmanager
 def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyConnection]:
     with (
-        writing(lake.catalog, wait_seconds=_PATIENCE_SECONDS) as branch,
+        one_writer(lake.catalog, wait_seconds=_PATIENCE_SECONDS) as branch,
         lake.write(branch.place()) as connection,
         explained(f"write {table}"),
     ):

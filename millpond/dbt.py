@@ -3,9 +3,10 @@
 import contextlib
 import io
 import json
+import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from millpond import errors, settings
@@ -50,7 +51,7 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
     here = os.getcwd()
     try:
         # What dbt prints is in its log; an error comes as one line.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _silent_logging():
             result = dbtRunner(callbacks=[_reporter(on_node)]).invoke(words)
     finally:
         os.chdir(here)
@@ -60,6 +61,16 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
         raise result.exception
     if not result.success:
         raise _as_user_error(_first_message(result))
+
+
+@contextlib.contextmanager
+def _silent_logging() -> Iterator[None]:
+    """A log that cannot be written, on a full disk, is no error of its own."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
 
 
 def _reporter(on_node: Callable[[str], None]) -> Callable[[Any], None]:

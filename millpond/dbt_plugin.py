@@ -41,7 +41,7 @@ class Plugin(BasePlugin):
         catalog = self._catalog()
         branch = feast_lake.in_course(catalog)
         if branch is None:
-            branch = self._own.enter_context(feast_lake.writing(catalog))
+            branch = self._own.enter_context(feast_lake.one_writer(catalog))
             atexit.register(self._end, False)
         self._point_at(branch.place())
 

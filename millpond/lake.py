@@ -80,7 +80,7 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
     """
     try:
         _make_folders()
-        with feast_lake.writing(settings.catalog_address(), wait_seconds=wait_seconds):
+        with feast_lake.one_writer(settings.catalog_address(), wait_seconds=wait_seconds):
             yield
     except LakeBusy:
         raise LakeLocked(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_killed import COMMAND, POINTS, killed_after
 
 from feast_lake import reader
 from millpond import errors, features, lake, pipeline, question, settings
-from test_killed import COMMAND, POINTS, killed_after
 
 AS_OF = date(2023, 10, 2)
 

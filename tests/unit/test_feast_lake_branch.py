@@ -1,4 +1,4 @@
-"""feast_lake.writing: a branch of the catalog that is published whole or not at all."""
+"""feast_lake.one_writer: a branch of the catalog that is published whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threading import Thread
 import pyarrow as pa
 import pytest
 
-from feast_lake import LakeBusy, LakeError, branch_of, connect, in_course, reader, writing
+from feast_lake import LakeBusy, LakeError, branch_of, connect, in_course, one_writer, reader
 from feast_lake.lake import Lake
 from feast_lake.writing import append
 from feast_lake_fixtures import build_lake
@@ -35,7 +35,7 @@ def insert_two(catalog: str) -> None:
 
 
 def fail(catalog: str, work: Callable[[str], object]) -> None:
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         work(branch.place().catalog)
         raise ZeroDivisionError
 
@@ -46,7 +46,7 @@ def files(catalog: str) -> set[str]:
 
 def test_readers_see_all_of_a_writing_at_its_end(catalog: str) -> None:
     with connect(catalog) as stays, reader(catalog) as kept:
-        with writing(catalog) as branch:
+        with one_writer(catalog) as branch:
             insert_two(branch.place().catalog)
             insert_two(branch.place().catalog)
             assert total(catalog) == 1
@@ -59,7 +59,7 @@ def test_a_transaction_that_began_before_a_switch_keeps_its_state(catalog: str) 
     with connect(catalog) as connection:
         connection.begin()
         assert connection.execute("select sum(n) from numbers").fetchall() == [(1,)]
-        with writing(catalog) as branch:
+        with one_writer(catalog) as branch:
             insert_two(branch.place().catalog)
         assert connection.execute("select sum(n) from numbers").fetchall() == [(1,)]
         connection.commit()
@@ -72,7 +72,7 @@ def test_a_writing_that_fails_publishes_nothing_and_is_kept_until_the_next(catal
     failed = branch_of(catalog).failed()
     assert failed
     assert (total(catalog), total(failed.catalog)) == (1, 3)
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         branch.place()
         assert branch.failed() is None
     assert files(catalog) == {"catalog.sqlite"}
@@ -81,7 +81,7 @@ def test_a_writing_that_fails_publishes_nothing_and_is_kept_until_the_next(catal
 def test_a_writing_that_changes_nothing_keeps_the_failed_one(catalog: str) -> None:
     with pytest.raises(ZeroDivisionError):
         fail(catalog, total)
-    with writing(catalog):
+    with one_writer(catalog):
         pass
     assert files(catalog) == {"catalog.sqlite", "failed.sqlite"}
 
@@ -95,9 +95,7 @@ half.execute("begin immediate")
 half.execute("create table half as select randomblob(100000) as pages")
 os._exit(9)
 """
-KILLED = (
-    "import feast_lake, sys; branch = feast_lake.writing(sys.argv[1]).__enter__(); sys.argv[1] = branch.place().catalog"
-)
+KILLED = "import feast_lake, sys; branch = feast_lake.one_writer(sys.argv[1]).__enter__(); sys.argv[1] = branch.place().catalog"
 
 
 def cut_off(catalog: str, program: str = CUT_OFF) -> None:
@@ -108,7 +106,7 @@ def test_what_a_killed_writer_left_is_removed_with_its_journal(catalog: str) -> 
     cut_off(catalog, KILLED + CUT_OFF)
     assert files(catalog) == {"catalog.sqlite", "branch.sqlite", "branch.sqlite-journal"}
     assert total(catalog) == 1
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         insert_two(branch.place().catalog)
     assert total(catalog) == 3
     assert files(catalog) == {"catalog.sqlite"}
@@ -125,8 +123,8 @@ def test_a_journal_does_not_outlive_the_name_of_its_branch(catalog: str) -> None
 
 
 def test_a_second_writer_is_told_at_once_or_waits(catalog: str) -> None:
-    with writing(catalog):
-        with pytest.raises(LakeBusy, match="another process is writing to"), writing(catalog):
+    with one_writer(catalog):
+        with pytest.raises(LakeBusy, match="another process is writing to"), one_writer(catalog):
             pass
         second = Thread(target=append, args=(Lake(catalog),), kwargs={"table": "numbers", "rows": pa.table({"n": [2]})})
         second.start()
@@ -140,7 +138,7 @@ def test_a_change_by_a_program_that_takes_no_turns_is_not_lost(catalog: str) -> 
         for place in (branch, catalog, catalog):
             insert_two(place)
 
-    with pytest.raises(LakeError, match="changed by a program that does not take turns"), writing(catalog) as branch:
+    with pytest.raises(LakeError, match="changed by a program that does not take turns"), one_writer(catalog) as branch:
         write_to_both(branch.place().catalog)
     assert total(catalog) == 5
 
@@ -150,6 +148,6 @@ def test_the_branch_in_course_is_known_by_its_lake_however_it_is_spelt(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert in_course(catalog) is None
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         assert in_course("ducklake:sqlite:catalog.sqlite") is branch
     assert in_course(catalog) is None

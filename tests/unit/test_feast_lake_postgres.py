@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from feast_lake import LakeBusy, LakeError, Place, branch_of, connect, reader, writing
+from feast_lake import LakeBusy, LakeError, Place, branch_of, connect, one_writer, reader
 
 READER = """
 import sys
@@ -40,7 +40,7 @@ def insert(place: Place, data: Path, number: int) -> None:
 @pytest.fixture
 def catalog(team_catalog: str, tmp_path: Path) -> str:
     assert branch_of(team_catalog).published() is None
-    with writing(team_catalog) as branch:
+    with one_writer(team_catalog) as branch:
         place = branch.place()
         with connect(place.catalog, str(tmp_path), read_only=False, schema=place.schema) as connection:
             connection.execute("create table numbers as select 1 as n; create table totals as select 1 as total")
@@ -53,7 +53,7 @@ def total(catalog: str, data: Path, schema: str | None = None) -> int:
 
 
 def fail(catalog: str, data: Path) -> None:
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         insert(branch.place(), data, 2)
         raise ZeroDivisionError
 
@@ -62,7 +62,7 @@ def test_readers_of_another_process_see_whole_states_only(catalog: str, tmp_path
     words = [sys.executable, "-c", READER, catalog, str(tmp_path), str(tmp_path / "stop")]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     for number in range(2, 7):
-        with writing(catalog) as branch:
+        with one_writer(catalog) as branch:
             insert(branch.place(), tmp_path, number)
             insert(branch.place(), tmp_path, number)
     (tmp_path / "stop").touch()
@@ -73,7 +73,7 @@ def test_readers_of_another_process_see_whole_states_only(catalog: str, tmp_path
 
 def test_an_open_connection_keeps_its_state_and_a_new_one_has_the_newest(catalog: str, tmp_path: Path) -> None:
     with connect(catalog, str(tmp_path)) as stays:
-        with writing(catalog) as branch:
+        with one_writer(catalog) as branch:
             insert(branch.place(), tmp_path, 2)
         assert stays.execute("select total from totals").fetchall() == [(1,)]
         with reader(catalog, str(tmp_path)) as new:
@@ -86,37 +86,37 @@ def test_a_writing_that_fails_publishes_nothing_and_is_kept_until_the_next(catal
     failed = branch_of(catalog).failed()
     assert failed
     assert (total(catalog, tmp_path), total(catalog, tmp_path, failed.schema)) == (1, 3)
-    with writing(catalog) as branch:
+    with one_writer(catalog) as branch:
         branch.place()
     assert branch_of(catalog).failed() is None
 
 
 def test_a_killed_writer_frees_the_lake_and_its_branch_is_removed(catalog: str, tmp_path: Path) -> None:
     program = (
-        "import feast_lake, os, sys; held = feast_lake.writing(sys.argv[1]); held.__enter__().place(); os._exit(9)"
+        "import feast_lake, os, sys; held = feast_lake.one_writer(sys.argv[1]); held.__enter__().place(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program, catalog], check=False).returncode == 9
-    with writing(catalog, wait_seconds=30) as branch:
+    with one_writer(catalog, wait_seconds=30) as branch:
         insert(branch.place(), tmp_path, 2)
     assert total(catalog, tmp_path) == 3
 
 
 def test_a_state_goes_when_it_has_long_had_a_successor(catalog: str, tmp_path: Path) -> None:
     for number in (2, 3):
-        with writing(catalog) as branch:
+        with one_writer(catalog) as branch:
             insert(branch.place(), tmp_path, number)
         with psycopg.connect(catalog.removeprefix("postgres:")) as session:
             session.execute("update lake_published set published_at = published_at - interval '2 hours'")
-    with writing(catalog), psycopg.connect(catalog.removeprefix("postgres:")) as session:
+    with one_writer(catalog), psycopg.connect(catalog.removeprefix("postgres:")) as session:
         found = session.execute("select nspname from pg_namespace where nspname like 'lake%' order by 1").fetchall()
     assert found == [("lake_3",)]
 
 
 def test_a_second_writer_is_told_at_once(catalog: str) -> None:
     with (
-        writing(catalog),
+        one_writer(catalog),
         pytest.raises(LakeBusy, match="another process is writing to the lake in PostgreSQL"),
-        writing(catalog),
+        one_writer(catalog),
     ):
         pass
 
