@@ -4,14 +4,23 @@
 -#}
 
 
-{#- Lines of invoices that changed, whose lines changed, or whose customer key went to another customer. -#}
+{#-
+    Lines of invoices that changed, whose lines changed, that credit one which changed, or whose customer key went to another customer.
+    All of them when the exchange rates are no longer what they were.
+-#}
 {% macro touched_invoices() -%}
     {%- set built_at = last_built_at() -%}
-    {%- if not built_at -%}true{%- else -%}
+    {%- if not built_at or has_other_mark('_rates', content_mark('int_exchange_rates_dated')) -%}true{%- else -%}
     (source_system, invoice_id) in (
         select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
         union
         select source_system, invoice_id from {{ ref('stg_invoices__invoices') }} where _built_at > {{ built_at }}
+        union
+        select credit_notes.source_system, credit_notes.invoice_id
+        from {{ ref('stg_invoices__invoices') }} as credit_notes
+        inner join {{ ref('stg_invoices__invoices') }} as invoices
+            on credit_notes.source_system = invoices.source_system and credit_notes.credited_invoice_id = invoices.invoice_id
+        where invoices._built_at > {{ built_at }}
         union
         select invoices.source_system, invoices.invoice_id
         from {{ ref('stg_invoices__invoices') }} as invoices
@@ -68,7 +77,7 @@
 -#}
 {% macro touched_messages(relation='') -%}
     {%- set built_at = last_built_at() -%}
-    {%- if not built_at or run_query('select 1 from ' ~ this ~ " where _catalogue != '" ~ catalogue_mark() ~ "' limit 1").rows -%}true{%- else -%}
+    {%- if not built_at or has_other_mark('_actions', content_mark('actions')) -%}true{%- else -%}
     ({{ relation }}source_system, {{ relation }}message_id) in (
         select source_system, message_id from {{ ref('stg_communications__messages') }}
         where _built_at > {{ built_at }} or sent_at >= (select as_of_date from {{ ref('int_as_of_date') }})
@@ -91,12 +100,19 @@
 {%- endmacro %}
 
 
-{#- Tells one state of what messages take from seeds and variables from another. -#}
-{% macro catalogue_mark() -%}
+{#- Tells one content of a small table, and of the variables that are read with it, from another. -#}
+{% macro content_mark(table) -%}
     {%- if execute and model.resource_type != 'unit_test' and flags.WHICH in ('build', 'run') -%}
-        {{ run_query("select md5(coalesce(string_agg(to_json(actions), '' order by action_id, channel), '') || '" ~ var('response_window_days') ~ "') from " ~ ref('actions') ~ ' as actions').columns[0][0] }}
+        {%- set variables = [lake_currency(), var('response_window_days')] | join('/') -%}
+        {{ run_query("select md5('" ~ variables ~ "' || coalesce(string_agg(cast(content as varchar), '' order by cast(content as varchar)), '')) from " ~ ref(table) ~ ' as content').columns[0][0] }}
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- Whether rows of this model were made from another content of such a table. -#}
+{% macro has_other_mark(column, mark) %}
+    {{ return(run_query('select 1 from ' ~ this ~ ' where ' ~ column ~ " != '" ~ mark ~ "' limit 1").rows | length > 0) }}
+{% endmacro %}
 
 
 {#- Events that changed or whose message did. -#}

@@ -44,6 +44,8 @@ def land(*, customers: int, seed: int, days: int, has_dirt: bool) -> dict[str, i
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(truth, target)
+        settings.raw_folder().mkdir(exist_ok=True)
+        shutil.move(raw / "exchange_rates.csv", settings.raw_folder() / "exchange_rates.csv")
         return move_into_raw(raw, "synthetic")
 
 

@@ -7,11 +7,12 @@
     superseded_at  when the next version of the row reached us; null: this is the newest
 
     parent: a staged table that every row must refer to, joined on parent_key; it lends its event time to tables without one.
+    reason: SQL that says why a row (typed.…) is rejected beyond its types and references, or null.
 
     Built incrementally it reads only new files, and judges again the rows that these may have changed: rows of the same key, rows
     whose parent is new or changed, and rows that were sound by themselves but rejected, for want of a parent or by the clock.
 -#}
-{% macro base_rows(family, table, parent=none, parent_key=none) %}
+{% macro base_rows(family, table, parent=none, parent_key=none, reason=none) %}
     {%- set raw_table = raw_source(family, table) -%}
     {%- set meta = raw_table.config.meta if raw_table else {} -%}
     {%- set columns = raw_table.columns if raw_table else {} -%}
@@ -128,6 +129,9 @@ dated as (
         concat_ws(
             '; ',
             nullif(typed._typing_reasons, ''),
+            {%- if reason %}
+            {{ reason }},
+            {%- endif %}
             {%- if parent %}
             case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
             {%- endif %}
@@ -216,6 +220,7 @@ from versions
 
 {% macro with_default(column, relation='') -%}
     {%- set default = column.config.meta.default if column else none -%}
+    {%- if default == 'currency of the lake' -%}{%- set default = lake_currency() -%}{%- endif -%}
     {{ "coalesce(" ~ relation ~ column.name ~ ", '" ~ default ~ "')" if default else relation ~ column.name }}
 {%- endmacro %}
 

@@ -18,6 +18,54 @@ invoices as (
 
 ),
 
+-- A credit note counts on the day that it credits, if that was known by then, and else on its own.
+credited_invoices as (
+
+    select
+        source_system,
+        invoice_id,
+        min_by(invoiced_at, known_at) as invoiced_at,
+        min(known_at) as known_at
+
+    from {{ ref('stg_invoices__invoices') }}
+
+    where invoice_id in (select credited_invoice_id from invoices)
+
+    group by source_system, invoice_id
+
+),
+
+credited_lines as (
+
+    select
+        source_system,
+        invoice_id,
+        product_key,
+        min(line_no) as line_no
+
+    from {{ ref('stg_invoices__lines') }}
+
+    where invoice_id in (select credited_invoice_id from invoices)
+
+    group by source_system, invoice_id, product_key
+
+),
+
+rates as (
+
+    select * from {{ ref('int_exchange_rates_dated') }}
+
+),
+
+-- Of the currency in which amounts are told.
+lake_rates as (
+
+    select * from rates
+
+    where currency = '{{ lake_currency() }}'
+
+),
+
 customer_keys as (
 
     select * from {{ ref('int_customer_keys_versioned') }}
@@ -33,20 +81,25 @@ versions as (
         customer_keys.customer_id,
         lines.product_key,
         invoices.store_key,
+        invoices.credited_invoice_id,
+        credited_lines.line_no as credited_line_no,
 
         invoices.invoice_type,
         invoices.sales_channel,
         invoices.currency,
 
         lines.quantity,
-        lines.net_amount,
-        lines.discount_amount,
+        {{ converted('lines.net_amount') }} as net_amount,
+        {{ converted('lines.discount_amount') }} as discount_amount,
+        lines.net_amount as net_amount_in_currency,
 
         cast(invoices.invoiced_at as date) as invoiced_date,
+        cast(coalesce(credited_invoices.invoiced_at, invoices.invoiced_at) as date) as purchase_date,
 
         invoices.invoiced_at,
         greatest(lines.known_at, invoices.known_at, customer_keys.known_at) as known_at,
         least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at,
+        '{{ content_mark('int_exchange_rates_dated') }}' as _rates,
         {{ this_build() }} as _built_at
 
     from lines
@@ -56,6 +109,25 @@ versions as (
             and lines.invoice_id = invoices.invoice_id
             and (lines.superseded_at is null or lines.superseded_at > invoices.known_at)
             and (invoices.superseded_at is null or invoices.superseded_at > lines.known_at)
+    left join credited_invoices
+        on
+            invoices.source_system = credited_invoices.source_system
+            and invoices.credited_invoice_id = credited_invoices.invoice_id
+            and invoices.known_at >= credited_invoices.known_at
+    left join credited_lines
+        on
+            invoices.source_system = credited_lines.source_system
+            and invoices.credited_invoice_id = credited_lines.invoice_id
+            and lines.product_key = credited_lines.product_key
+    left join rates
+        on
+            invoices.currency = rates.currency
+            and cast(invoices.invoiced_at as date) >= rates.rated_on
+            and cast(invoices.invoiced_at as date) < rates.ends_on
+    left join lake_rates
+        on
+            cast(invoices.invoiced_at as date) >= lake_rates.rated_on
+            and cast(invoices.invoiced_at as date) < lake_rates.ends_on
     -- A guest's invoice has no key and joins nobody.
     left join customer_keys
         on

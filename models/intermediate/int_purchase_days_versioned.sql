@@ -14,7 +14,7 @@ changes as (
 
     select
         customer_id,
-        invoiced_date as purchase_date,
+        purchase_date,
         cast(known_at as date) as known_at,
         1 as direction,
         net_amount is null and quantity > 0 and invoice_type = 'invoice' as is_bought_for_unknown_amount,
@@ -27,7 +27,7 @@ changes as (
 
     select
         customer_id,
-        invoiced_date as purchase_date,
+        purchase_date,
         cast(superseded_at as date) as known_at,
         -1 as direction,
         net_amount is null and quantity > 0 and invoice_type = 'invoice' as is_bought_for_unknown_amount,

@@ -7,34 +7,43 @@ with as_of as (
 
 ),
 
-newest_lines as (
+known_lines as (
 
     select
-        source_system,
-        invoice_id,
-        line_no,
-        customer_id,
-        product_key,
-        store_key,
+        versions.source_system,
+        versions.invoice_id,
+        versions.line_no,
+        versions.customer_id,
+        versions.product_key,
+        versions.store_key,
+        versions.credited_invoice_id,
+        versions.credited_line_no,
 
-        invoice_type,
-        sales_channel,
-        currency,
+        versions.invoice_type,
+        versions.sales_channel,
+        versions.currency,
 
-        quantity,
-        net_amount,
-        discount_amount,
+        versions.quantity,
+        versions.net_amount,
+        versions.discount_amount,
+        versions.net_amount_in_currency,
+        cast(versions.net_amount - versions.quantity * products.unit_cost as decimal(18, 4)) as margin_amount,
 
-        invoiced_date,
+        versions.invoiced_date,
+        versions.purchase_date,
 
-        invoiced_at,
-        known_at
+        versions.invoiced_at,
+        versions.known_at
 
     from {{ ref('int_invoice_lines_versioned') }} as versions
     cross join as_of
+    left join {{ ref('products') }} as products
+        on
+            versions.source_system = products.source_system
+            and versions.product_key = products.product_key
 
     where {{ known_as_of('versions', 'as_of.as_of_date') }}
 
 )
 
-select * from newest_lines
+select * from known_lines

@@ -1,1 +1,1 @@
-{{ base_rows('invoices', 'invoices') }}
+{{ base_rows('invoices', 'invoices', reason=missing_rate()) }}

@@ -1,0 +1,52 @@
+{#- The currency in which amounts are told: the variable, or that of the earliest invoice that names one. -#}
+{% macro lake_currency() %}
+    {% if var('currency') or not execute or target.name == 'lint' or model.resource_type == 'unit_test' %}
+        {{ return(var('currency') or 'USD') }}
+    {% endif %}
+    {% set named = [] %}
+    {% set base = base_table('invoices', 'invoices') %}
+    {% if base %}
+        {% do named.append("select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'") %}
+    {% else %}
+        {% set files = unread_files('invoices', 'invoices', base=none) %}
+        {% for format in files if 'currency' in found_columns(format, files[format]) %}
+            {% do named.append("select nullif(trim(currency), '') as currency, try_cast(invoiced_at as timestamp) as invoiced_at from " ~ read_files(format, files[format])) %}
+        {% endfor %}
+    {% endif %}
+    {% set earliest = run_query('select min_by(currency, invoiced_at) from (' ~ named | join(' union all ') ~ ')').columns[0][0] if named %}
+    {{ return(earliest or 'USD') }}
+{% endmacro %}
+
+
+{#- Rates that came with the raw data: <home>/raw/exchange_rates.csv, of the seed's columns. -#}
+{% macro landed_exchange_rates() -%}
+    {%- set file = raw_folder() ~ '/exchange_rates.csv' -%}
+    {%- if execute and target.name != 'lint' and model.resource_type != 'unit_test' and run_query('select 1 from glob(' ~ quoted(file) ~ ')').rows -%}
+        select currency, rated_on, rate
+        from read_csv({{ quoted(file) }}, header = true, columns = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'})
+    {%- else -%}
+        select cast(null as varchar) as currency, cast(null as date) as rated_on, cast(null as decimal(18, 8)) as rate where false
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Why an invoice cannot be told in the lake's currency, or null: a rate is missing on its day. A guess would be worse than no row. -#}
+{% macro missing_rate() -%}
+    {%- set currency = lake_currency() -%}
+    case
+        when typed.currency != '{{ currency }}' and 2 > (
+            select count(*) from {{ ref('int_exchange_rates_dated') }} as rates
+            where
+                rates.currency in (typed.currency, '{{ currency }}')
+                and cast(typed.invoiced_at as date) >= rates.rated_on
+                and cast(typed.invoiced_at as date) < rates.ends_on
+        )
+            then 'no exchange rate of ' || typed.currency || ' into {{ currency }} on ' || cast(typed.invoiced_at as date)
+    end
+{%- endmacro %}
+
+
+{#- An amount in the lake's currency; unknown stays unknown. -#}
+{% macro converted(amount) -%}
+    cast({{ amount }} * coalesce(rates.rate / lake_rates.rate, 1) as decimal(18, 4))
+{%- endmacro %}
