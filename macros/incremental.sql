@@ -37,10 +37,7 @@
             {% if base %}{% do read.append('select distinct _file, _file_mark from ' ~ base) %}{% endif %}
         {% endfor %}
         {% if read %}
-            {% set changed = run_query(
-                "select read._file from (" ~ read | join(' union all ') ~ ") as read left join (" ~ files_on_disk() ~ ") as files using (_file, _file_mark)"
-                ~ " where files._file is null order by read._file limit 1"
-            ).columns[0].values() %}
+            {% set changed = run_query(files_read_otherwise(read | join(' union all '))).columns[0].values() %}
             {% for file in changed %}
                 {% do log(file ~ ' was changed or taken away: building anew from all raw files', info=true) %}
                 {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(file ~ ' was changed or taken away') ~ ')') %}
@@ -56,8 +53,25 @@
 {% endmacro %}
 
 
-{% macro files_on_disk() -%}
-    select replace(filename, '{{ raw_folder() }}/', '') as _file, {{ file_mark() }} as _file_mark from read_blob('{{ raw_folder() }}/*/*/*')
+{#- Of files that were read (_file, _file_mark) the first that is not on the disk as it was then. -#}
+{% macro files_read_otherwise(read) -%}
+    select read._file
+
+    from ({{ read }}) as read
+    left join (
+        select
+            replace(filename, '{{ raw_folder() }}/', '') as _file,
+            {{ file_mark() }} as _file_mark
+
+        from read_blob('{{ raw_folder() }}/*/*/*')
+    ) as files
+        on read._file = files._file and read._file_mark = files._file_mark
+
+    where files._file is null
+
+    order by read._file
+
+    limit 1
 {%- endmacro %}
 
 

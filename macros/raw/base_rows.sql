@@ -135,6 +135,15 @@ dated as (
             {%- if parent %}
             case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
             {%- endif %}
+            -- 0001-01-01 and 1899-12-30 are how systems write that they do not know.
+            case when typed.known_at < timestamp '1900-01-01' then 'known_at is before 1900: ' || typed.known_at end,
+            {%- if meta.event_at %}
+            case when {{ own_event_at }} < timestamp '1900-01-01' then '{{ meta.event_at }} is before 1900: ' || {{ own_event_at }} end,
+            {%- endif %}
+            {%- if meta.event_at and table in ('messages', 'campaigns') %}
+            -- What is planned may lie ahead, but not for ever.
+            case when {{ own_event_at }} >= timestamp '2200-01-01' then '{{ meta.event_at }} is after 2199: ' || {{ own_event_at }} end,
+            {%- endif %}
             case when typed.known_at > {{ clock() }} then 'known_at is later than the clock: ' || typed.known_at end,
             {%- if meta.event_at and table != 'messages' %}
             case when {{ own_event_at }} > typed.known_at then '{{ meta.event_at }} is later than known_at: ' || {{ own_event_at }} end,

@@ -12,30 +12,14 @@
 
 
 {#-
-    The lines of a CSV file: line_number and bytes, one character for each byte (which is what Latin-1 is), so that no
-    line is lost for bytes that are not UTF-8. A line end of two characters gives an empty line more.
+    The lines of a CSV file that are UTF-8, as `line`, in their order. A line end of two characters gives an empty line more.
+    With store_rejects the engine lists the others in reject_errors.
 -#}
-{% macro csv_lines(file) -%}
-    (
-        select
-            row_number() over () as line_number,
-            case when row_number() over () = 1 then ltrim(line, 'ï»¿') else coalesce(line, '') end as bytes
-
-        from read_csv(
-            {{ quoted(file) }}, columns = {'line': 'varchar'}, auto_detect = false, header = false, encoding = 'latin-1',
-            delim = e'\x01\x02\x03', quote = '', escape = '', new_line = '\n', strict_mode = false, {{ csv_limits() }}
-        )
+{% macro csv_lines(file, options='ignore_errors = true') -%}
+    read_csv(
+        {{ quoted(file) }}, columns = {'line': 'varchar'}, auto_detect = false, header = false, delim = e'\x01\x02\x03',
+        quote = '', escape = '', new_line = '\n', strict_mode = false, {{ csv_limits() }}, {{ options }}
     )
-{%- endmacro %}
-
-
-{#- Bytes as the text that they are in UTF-8; null: they are none. -#}
-{% macro utf8(bytes) -%}
-    case
-        when regexp_matches({{ bytes }}, '[^\x00-\x7F]')
-            then try(decode(unhex(array_to_string(list_transform(string_split({{ bytes }}, ''), lambda byte: printf('%02x', unicode(byte))), ''))))
-        else {{ bytes }}
-    end
 {%- endmacro %}
 
 
@@ -52,13 +36,24 @@
         with lines as (
 
             select
-                line_number,
-                bytes,
-                {{ utf8('bytes') }} as line
+                row_number() over () as line_number,
+                coalesce(line, '') as line
 
             from {{ csv_lines(file) }}
 
-            where line_number > {{ layout.header_line }}
+        ),
+
+        -- Lines that are not UTF-8, each after so many that are.
+        undecoded as (
+
+            select distinct
+                line_number as undecoded_number,
+                line_number - row_number() over (order by line_number) as line_number,
+                line
+
+            from {{ undecoded_lines() }}
+
+            where file = {{ quoted(file) }}
 
         ),
 
@@ -67,13 +62,12 @@
 
             select
                 *,
-                coalesce(
-                    not regexp_full_match(line, '{{ record }}')
-                    and (length(line) - length(replace(line, '"', ''))) % 2 = 1,
-                    false
-                ) as is_edge
+                not regexp_full_match(line, '{{ record }}')
+                and (length(line) - length(replace(line, '"', ''))) % 2 = 1 as is_edge
 
             from lines
+
+            where line_number > {{ layout.header_line }}
 
         ),
 
@@ -82,7 +76,8 @@
 
             select
                 *,
-                count(*) filter (where is_edge) over (order by line_number) as stretch
+                -- In the order of the file, in which the lines come: to sort them again would cost much.
+                sum(case when is_edge then 1 else 0 end) over (rows between unbounded preceding and current row) as stretch
 
             from judged
 
@@ -92,7 +87,7 @@
 
             select
                 *,
-                sum(length(bytes) + 1) over (partition by stretch order by line_number) as size_so_far
+                sum(length(line) + 1) over (partition by stretch order by line_number) as size_so_far
 
             from stretched
 
@@ -106,8 +101,9 @@
                 stretch,
                 arg_min(line, line_number) as edge_line,
                 string_agg(line, chr(10) order by line_number) filter (where size_so_far < 16777216) as body,
-                -- No field is longer than that, and none holds bytes that are not UTF-8.
-                max(size_so_far) < 16777216 and count(*) = count(line) as is_whole
+                max(size_so_far) < 16777216 as is_whole,
+                min(line_number) as first_line_number,
+                max(line_number) as last_line_number
 
             from measured
 
@@ -120,7 +116,12 @@
             select
                 stretch,
                 body || chr(10) || lead(edge_line) over (order by stretch) as record,
-                coalesce(is_whole and regexp_full_match(body || chr(10) || lead(edge_line) over (order by stretch), '{{ record }}'), false) as fits
+                coalesce(is_whole and regexp_full_match(record, '{{ record }}'), false)
+                and not exists (
+                    select 1
+                    from undecoded
+                    where undecoded.line_number between bodies.first_line_number and bodies.last_line_number
+                ) as fits
 
             from bodies
 
@@ -152,7 +153,7 @@
 
             select
                 stretched.line_number,
-                stretched.bytes,
+                0 as undecoded_number,
                 coalesce(opened.record, stretched.line) as record
 
             from stretched
@@ -160,9 +161,18 @@
             left join opened as before on stretched.stretch = before.stretch + 1 and stretched.is_edge
 
             where
-                stretched.bytes != ''
+                stretched.line != ''
                 and (stretched.is_edge or not coalesce(opened.is_opened, false))
                 and not coalesce(before.is_opened, false)
+
+            union all
+
+            select
+                line_number,
+                undecoded_number,
+                line as record
+
+            from undecoded
 
         ),
 
@@ -171,7 +181,7 @@
             select
                 *,
                 case
-                    when record is null then 'bytes that are not UTF-8'
+                    when undecoded_number > 0 then 'bytes that are not UTF-8'
                     when not regexp_full_match(record, '{{ csv_field() }}(?:,{{ csv_field() }})*')
                         then 'a quote that is not closed, or text beside quotes'
                     when not regexp_full_match(record, '{{ record }}')
@@ -188,9 +198,9 @@
             fields[{{ loop.index }}] as "{{ (name or 'column' ~ loop.index) | replace('"', '""') }}",
             {%- endfor %}
             _malformed,
-            case when _malformed is not null then coalesce(record, bytes) end as _line,
+            case when _malformed is not null then record end as _line,
             {{ quoted(file) }} as _file,
-            row_number() over (order by line_number) as _position
+            row_number() over (order by line_number, undecoded_number) as _position
 
         from parsed
     )

@@ -12,6 +12,7 @@
                 file varchar, state varchar, names varchar, header_line bigint, is_crlf boolean, is_by_line boolean
             )'
         ) %}
+        {% do run_query('create table if not exists ' ~ undecoded_lines() ~ ' (file varchar, line_number bigint, line varchar)') %}
         {% for file in files %}
             {% set known = 'select is_by_line from ' ~ csv_layouts() ~ ' where file = ' ~ quoted(file.path) ~ ' and state = ' ~ quoted(file.mark) %}
             {% if not run_query(known).rows %}{% do examine_csv(file.path, file.mark) %}{% endif %}
@@ -24,33 +25,43 @@
 
 {#- In the memory of this run; nothing of it is kept. -#}
 {% macro csv_layouts() %}{{ return('memory.main.csv_layouts') }}{% endmacro %}
+{% macro undecoded_lines() %}{{ return('memory.main.undecoded_lines') }}{% endmacro %}
 
 
 {% macro quoted(text) %}{{ return("'" ~ text | replace("'", "''") ~ "'") }}{% endmacro %}
 
 
+{% macro quoted_list(texts) %}
+    {% set list = [] %}
+    {% for text in texts %}{% do list.append(quoted(text)) %}{% endfor %}
+    {{ return(list | join(', ')) }}
+{% endmacro %}
+
+
 {#- Remembers how one CSV file must be read; stops the run when it is none, or not in UTF-8. -#}
 {% macro examine_csv(file, state) %}
+    {% do forget_rejects() %}
     {% set layout = run_query(
         "select
-            array_to_string(list_transform(" ~ csv_fields(utf8('header')) ~ ", lambda name: trim(name)), chr(31)) as names,
-            left(header, 2) in (chr(255) || chr(254), chr(254) || chr(255)) as is_utf16,
+            array_to_string(list_transform(" ~ csv_fields('header') ~ ", lambda name: trim(name)), chr(31)) as names,
             coalesce(regexp_matches(header, '[\\x00-\\x08\\x0E-\\x1F]'), false) as is_binary,
             *
         from (
             select
-                arg_min(bytes, line_number) filter (bytes != '') as header,
-                min(line_number) filter (bytes != '') as header_line,
-                coalesce(max(bytes) filter (line_number = 2), '') = '' and count(*) > 1 as is_crlf,
+                arg_min(line, line_number) filter (line is not null) as header,
+                min(line_number) filter (line is not null) as header_line,
+                max(line) filter (line_number = 2) is null and count(*) > 1 as is_crlf,
                 -- A line end of two characters reads as a line and an empty one; the last line may have none.
-                count(*) filter (bytes = '') = 0 or abs(count(*) - 2 * count(*) filter (bytes = '')) <= 1 as has_one_line_end
-            from " ~ csv_lines(file) ~ "
+                count(*) = count(line) or abs(2 * count(line) - count(*)) <= 1 as has_one_line_end,
+                count(*) as line_count
+            from (select row_number() over () as line_number, line from " ~ csv_lines(file, 'store_rejects = true, rejects_limit = 0') ~ ")
         )"
     ).rows[0] %}
-    {% do check_layout(file, layout) %}
-    {% set names = (layout.names or '').split('\x1f') %}
-    {% set is_by_line = not layout.has_one_line_end or layout.header_line != 1 or rejected_by_engine(file, names) %}
-    {% if is_by_line %}{% do check_encoding(file) %}{% endif %}
+    {% set rejects = run_query("select count(*), min(line), min(line) filter (error_type != 'INVALID ENCODING') from reject_errors").rows[0] %}
+    {% do check_layout(file, layout, rejects) %}
+    {% do run_query('insert into ' ~ undecoded_lines() ~ ' select ' ~ quoted(file) ~ ", line, ltrim(csv_line, chr(10)) from reject_errors") %}
+    {% set names = layout.names.split('\x1f') %}
+    {% set is_by_line = not layout.has_one_line_end or layout.header_line != 1 or rejects[0] or rejected_by_engine(file, names) %}
     {% do run_query(
         'insert into ' ~ csv_layouts() ~ ' values (' ~ [
             quoted(file), quoted(state), quoted(names | join('\x1f')), layout.header_line, layout.is_crlf, is_by_line
@@ -59,11 +70,14 @@
 {% endmacro %}
 
 
-{% macro check_layout(file, layout) %}
-    {% if layout.is_utf16 %}
-        {% do raise_user_error('unreadable_file', file ~ ' is UTF-16, and CSV must be UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`') %}
-    {% elif layout.is_binary or layout.header_line is none or layout.names is none %}
-        {% do raise_user_error('unreadable_file', file ~ ' does not begin with the column names of a CSV file in UTF-8: land it again, or remove it') %}
+{% macro check_layout(file, layout, rejects) %}
+    {% if rejects[2] is not none %}
+        {% do raise_user_error('unreadable_file', file ~ ' has a row of more than 16 MiB in line ' ~ rejects[2] ~ ': shorten it, or land the table as Parquet') %}
+    {% elif layout.is_binary or not layout.names or rejects[1] == 1 %}
+        {% do raise_user_error('unreadable_file', file ~ ' does not begin with column names in UTF-8: it is no CSV, or in another encoding; convert it, for example with `iconv -f UTF-16 -t UTF-8`') %}
+    {#- A few rows in another encoding are rejected; a file full of them was written in it. -#}
+    {% elif rejects[0] > var('max_quarantine_share') * (layout.line_count + rejects[0]) %}
+        {% do raise_user_error('unreadable_file', file ~ ' is not UTF-8 (' ~ rejects[0] ~ ' of its lines are not): convert it, for example with `iconv -f LATIN1 -t UTF-8`') %}
     {% endif %}
     {% set names = layout.names.lower().split('\x1f') %}
     {% for name in names if name and names.count(name) > 1 %}
@@ -74,32 +88,24 @@
 
 {#- Whether a strict reading of the file fails at any row. -#}
 {% macro rejected_by_engine(file, names) %}
-    {% do run_query('drop table if exists reject_errors') %}
-    {% do run_query('drop table if exists reject_scans') %}
+    {% do forget_rejects() %}
     {% do run_query('select count(columns(*)) from ' ~ read_csv([file], names, 'store_rejects = true, rejects_limit = 1')) %}
     {{ return(run_query('select count(*) from reject_errors').columns[0][0] > 0) }}
 {% endmacro %}
 
 
-{#- A few rows in another encoding are rejected; a file full of them was written in that encoding. -#}
-{% macro check_encoding(file) %}
-    {% set counts = run_query(
-        'select count(*) filter (' ~ utf8('bytes') ~ ' is null), count(*) from ' ~ csv_lines(file) ~ " where bytes != ''"
-    ).rows[0] %}
-    {% if counts[0] > var('max_quarantine_share') * counts[1] %}
-        {% do raise_user_error('unreadable_file', file ~ ' is not UTF-8 (' ~ counts[0] ~ ' of ' ~ counts[1] ~ ' lines are not): convert it, for example with `iconv -f LATIN1 -t UTF-8`') %}
-    {% endif %}
+{% macro forget_rejects() %}
+    {% do run_query('drop table if exists reject_errors') %}
+    {% do run_query('drop table if exists reject_scans') %}
 {% endmacro %}
 
 
 {#- CSV files of the same columns, read strictly. The dialect is given, not guessed: a guess may take a broken row for the header. -#}
 {% macro read_csv(files, names, options='') -%}
-    {%- set file_list = [] -%}
-    {%- for file in files -%}{%- do file_list.append(quoted(file)) -%}{%- endfor -%}
     {%- set columns = [] -%}
     {%- for name in names -%}{%- do columns.append(quoted(name or 'column' ~ loop.index) ~ ": 'varchar'") -%}{%- endfor -%}
     read_csv(
-        [{{ file_list | join(', ') }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
+        [{{ quoted_list(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
         header = true, delim = ',', quote = '"', escape = '"', {{ csv_limits() }}{{ ', ' ~ options if options }}
     )
 {%- endmacro %}
@@ -111,11 +117,24 @@
 
 {#- CSV files that the engine reads, united by column name. -#}
 {% macro read_csv_files(files) -%}
-    {%- set file_list = [] -%}
-    {%- for file in files -%}{%- do file_list.append(quoted(file.path)) -%}{%- endfor -%}
-    {%- set layouts = run_query('select names, string_agg(file, chr(31) order by file) as files from ' ~ csv_layouts() ~ ' where file in (' ~ file_list | join(', ') ~ ') group by names order by names') -%}
-    {%- for names, files_alike in layouts.rows %}
+    {%- for names, files_alike in csv_files_by_names(files) %}
     select * from {{ read_csv(files_alike.split('\x1f'), names.split('\x1f')) }}
     {{ 'union all by name' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+
+{#- Names of the columns of CSV files, each once. -#}
+{% macro csv_names(files) %}
+    {% set found = [] %}
+    {% for names, _ in csv_files_by_names(files) %}{% do found.extend(names.split('\x1f')) %}{% endfor %}
+    {{ return(found | reject('equalto', '') | unique | list) }}
+{% endmacro %}
+
+
+{% macro csv_files_by_names(files) %}
+    {{ return(run_query(
+        'select names, string_agg(distinct file, chr(31) order by file) as files from ' ~ csv_layouts() ~
+        ' where file in (' ~ quoted_list(files | map(attribute='path')) ~ ') group by names order by names'
+    ).rows) }}
+{% endmacro %}

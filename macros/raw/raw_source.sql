@@ -52,10 +52,8 @@
 
 {#- Table function that reads all files of one format, united by column name, with the file and row each row came from. -#}
 {% macro read_files(format, files) %}
-    {%- set paths = [] -%}
-    {%- for file in files -%}{%- do paths.append(quoted(file.path)) -%}{%- endfor -%}
     {%- if format == 'parquet' -%}
-        read_parquet([{{ paths | join(', ') }}], union_by_name = true, filename = '_file', file_row_number = true)
+        read_parquet([{{ quoted_list(files | map(attribute='path')) }}], union_by_name = true, filename = '_file', file_row_number = true)
     {%- elif format == 'csv' -%}
         (
             select
@@ -75,14 +73,15 @@
 {% endmacro %}
 
 
-{#- Columns that the files of one format hold: {name: type}. -#}
+{#- Columns that the files of one format hold: {name: type}. Names are the same in upper and lower case, as in SQL. -#}
 {% macro found_columns(format, files) %}
     {% set found = {} %}
-    {% if files %}
+    {% if files and format == 'parquet' %}
         {% for row in run_query('describe select * from ' ~ read_files(format, files)) %}
-            {#- Names are the same in upper and lower case, as in SQL. -#}
             {% do found.update({row[0].lower(): row[1]}) %}
         {% endfor %}
+    {% elif files %}
+        {% for name in csv_names(files) %}{% do found.update({name.lower(): 'VARCHAR'}) %}{% endfor %}
     {% endif %}
     {{ return(found) }}
 {% endmacro %}

@@ -28,6 +28,12 @@
 {%- endmacro %}
 
 
+{#- An end of a range as declared: a number, a date in quotes, or `today`. -#}
+{% macro bound(value) -%}
+    {{ 'cast(' ~ clock() ~ ' as date)' if value == 'today' else "date '" ~ value ~ "'" if value is string else value }}
+{%- endmacro %}
+
+
 {#- Why a raw row cannot be accepted on its own: text, or empty. -#}
 {% macro reject_reasons(columns, found) %}
     concat_ws('; '
@@ -47,7 +53,7 @@
         case when {{ typed }} not in ('{{ meta.accepted | join("', '") }}') then '{{ name }} is none of {{ meta.accepted | join(", ") }}: ' || left({{ raw }}, 80) end
             {%- endif -%}
             {%- if meta.range %},
-        case when {{ typed }} < {{ meta.range[0] }}{% if meta.range[1] is not none %} or {{ typed }} > {{ meta.range[1] }}{% endif %} then '{{ name }} is outside its range: ' || {{ raw }} end
+        case when {{ typed }} < {{ bound(meta.range[0]) }}{% if meta.range[1] is not none %} or {{ typed }} > {{ bound(meta.range[1]) }}{% endif %} then '{{ name }} is outside its range: ' || {{ raw }} end
             {%- endif -%}
             {%- if meta.type == 'json' %},
         case when {{ raw }} is not null and {{ is_no_json(raw, 'OBJECT') }} then '{{ name }} is not a json object: ' || left({{ raw }}, 80) end

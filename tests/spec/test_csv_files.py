@@ -1,10 +1,12 @@
 """Raw CSV files as they come: what loads, and what each malformed row costs (docs/raw_contract.md)."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from millpond import checking, dbt, errors, lake, pipeline
+from millpond import dbt, errors, lake, pipeline
 
 HEAD = b"source_system,product_key,product_name\n"
 
@@ -36,8 +38,8 @@ FILES: dict[str, tuple[bytes, list[tuple[str, str | None]], list[tuple[int, str]
         [(2, "malformed CSV row: a quote that is not closed, or text beside quotes")],
     ),
     "bytes that are not UTF-8": (
-        HEAD + "shop,p1,Café\n".encode() + b"shop,p2,Caf\xe9\nshop,p3,Bread\n",
-        [("p1", "Café"), ("p3", "Bread")],
+        HEAD + "shop,p1,Café – größer\n".encode() + b"shop,p2,Caf\xe9\nshop,p3,Bread\n",
+        [("p1", "Café – größer"), ("p3", "Bread")],
         [(2, "malformed CSV row: bytes that are not UTF-8")],
     ),
     "several malformed rows among empty lines": (
@@ -47,6 +49,15 @@ FILES: dict[str, tuple[bytes, list[tuple[str, str | None]], list[tuple[int, str]
             (1, "malformed CSV row: 1 fields instead of 3"),
             (4, "malformed CSV row: a quote that is not closed, or text beside quotes"),
             (6, "malformed CSV row: 4 fields instead of 3"),
+        ],
+    ),
+    "bytes that are not UTF-8 inside quotes": (
+        HEAD + b'shop,p1,"A\nl\ne"\nshop,p2,"Caf\n\xe9\n"\nshop,p3,Bread\n',
+        [("p1", "A\nl\ne"), ("p3", "Bread")],
+        [
+            (2, "malformed CSV row: a quote that is not closed, or text beside quotes"),
+            (3, "malformed CSV row: bytes that are not UTF-8"),
+            (4, "malformed CSV row: a quote that is not closed, or text beside quotes"),
         ],
     ),
     "byte order mark": (b"\xef\xbb\xbf" + HEAD + b"shop,p1,Ale\n", [("p1", "Ale")], []),
@@ -89,7 +100,7 @@ def build(share: float = 1) -> None:
         dbt.build(*nodes, variables={"max_quarantine_share": share}, on_node=pipeline.nothing)
 
 
-def ask(query: str) -> list[tuple]:
+def ask(query: str) -> list[Any]:
     with lake.connect() as connection:
         return connection.execute(query).fetchall()
 
@@ -99,13 +110,67 @@ def test_every_row_of_a_csv_file_loads_or_is_in_quarantine(home: Path) -> None:
         land(home, content.replace(b"shop", name.encode()), f"{name}.csv")
     build()
     for name, (_, products, rejected) in FILES.items():
+        where = f"where raw_file = 'invoices/products/{name}.csv'"
         found = ask(f"select product_key, product_name from marts.products where source_system = '{name}' order by 1")
         assert found == products, name
-        file = f"invoices/products/{name}.csv"
-        assert (
-            ask(f"select raw_row_number, reject_reasons from marts.quarantine where raw_file = '{file}' order by 1")
-            == rejected
-        ), name
-        assert ask(f"select coalesce(sum(rows_read), 0) from marts.load_audit where raw_file = '{file}'") == [
-            (len(products) + len(rejected),)
-        ]
+        found = ask(f"select raw_row_number, reject_reasons from marts.quarantine {where} order by 1")
+        assert found == rejected, name
+        read = ask(f"select coalesce(sum(rows_read), 0) from marts.load_audit {where}")
+        assert read == [(len(products) + len(rejected),)], name
+
+
+def test_a_field_of_ten_megabytes_loads_beside_a_malformed_row(home: Path) -> None:
+    bare, quoted = b"x" * 10_000_000, b'"' + b"line\n" * 2_000_000 + b'"'
+    land(home, HEAD + b"shop,p1," + bare + b"\nshop,p2," + quoted + b"\nshop,p3,Bread\n", "sound.csv")
+    land(home, HEAD + b"shop,p4," + bare + b"\nshop\nshop,p5," + quoted + b"\nshop,p6,Bread\n", "broken.csv")
+    build()
+    found = ask("select product_key, length(product_name) from marts.products order by 1")
+    assert [length for _, length in found] == [10_000_000, 10_000_000, 5] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEAD.decode().encode("utf-16"), r"rows\.csv does not begin with column names in UTF-8"),
+        (
+            HEAD + b"shop,p1,Caf\xe9\nshop,p2,Gar\xe7on\nshop,p3,Bread\n",
+            r"rows\.csv is not UTF-8 \(2 of its lines are not\): convert it",
+        ),
+        (b"PK\x03\x04\x14\x00\x06\x00\n" + bytes(range(256)), r"rows\.csv does not begin with column names"),
+        (HEAD + b"shop,p1,Ale\nshop,p2," + b"x" * 17_000_000, r"rows\.csv has a row of more than 16 MiB in line 3"),
+        (b"source_system,product_key,Product_Key\nshop,p1,p2\n", r"rows\.csv has two columns product_key"),
+    ],
+)
+def test_a_file_that_is_no_csv_in_utf8_is_one_line(home: Path, content: bytes, message: str) -> None:
+    land(home, content)
+    with pytest.raises(errors.UnreadableFile, match=message) as raised:
+        build(share=0.05)
+    assert str(raised.value).count("\n") == 0
+
+
+def test_a_file_of_other_separators_lacks_its_columns(home: Path) -> None:
+    land(home, HEAD.replace(b",", b";") + b"shop;p1;Ale\n")
+    with pytest.raises(errors.MissingColumn, match="no file of invoices/products has the required column"):
+        build()
+
+
+def test_malformed_rows_count_towards_the_share_that_stops_a_build(home: Path) -> None:
+    land(home, HEAD + b"shop,p1,Ale\nshop\n")
+    with pytest.raises(errors.TooManyRejected, match="more rows of base_invoices__products were rejected"):
+        build(share=0.05)
+
+
+def test_a_file_that_grows_while_it_is_read_stops_the_build_and_loads_with_the_next(home: Path) -> None:
+    land(home, HEAD + b"shop,p1,Ale\nshop,p2,Be")
+    file = home / "raw" / "invoices" / "products" / "rows.csv"
+
+    def grow(node: str) -> None:
+        if node == "base_invoices__products":
+            file.write_bytes(file.read_bytes() + b"er\n")
+
+    with pytest.raises(errors.UnreadableFile, match=re.escape(f"{file} changed while it was read")), lake.writing():
+        dbt.build("--select", "+products", variables={}, on_node=grow)
+    with lake.connect() as connection:
+        assert not lake.has_table(connection, "marts", "products")
+    build()
+    assert ask("select product_key, product_name from marts.products order by 1") == [("p1", "Ale"), ("p2", "Beer")]
