@@ -113,6 +113,20 @@ def check(
 
 
 @app.command()
+def contract(
+    to: Annotated[Path | None, typer.Option("--out", help="Write it to FILE instead.")] = None,
+) -> None:
+    """Print the raw contract as a JSON Schema, for programs that write raw files."""
+    from millpond import contract
+
+    text = contract.as_text(contract.schema())
+    if to is None:
+        print(text, end="")
+    else:
+        to.write_text(text)
+
+
+@app.command()
 def build(
     as_of: AsOf = None,
     full_refresh: Annotated[

@@ -221,9 +221,11 @@ class TestContract:
         assert sorted(map(kind, documented)) == sorted({kind(reason) for (reason,) in found})
 
     def test_a_malformed_row_is_kept_as_it_came(self) -> None:
-        query = "select raw_row ->> '_line' from marts.quarantine where raw_table = 'communications/visits'"
-        assert ('web,v3,c1,2024-01-05,"Bread"',) in ask(query)
-        assert ("web,v5,caf?,2024-01-05",) in ask(query)
+        query = "select raw_row ->> '_line' from marts.quarantine where raw_table = 'communications/visits' order by 1"
+        *others, undecoded = [line for (line,) in ask(query)]
+        assert others == ["web,v2,c1", 'web,v3,c1,2024-01-05,"Bread"', 'web,v4,"c1,2024-01-05']
+        # The engine shows bytes that are no text as question marks.
+        assert re.fullmatch(r"web,v5,caf\?.*2024-01-05", undecoded)
 
     def test_a_contract_without_end_is_no_bad_row(self) -> None:
         assert ask("select contract_ends_on from staging.stg_crm__assets") == [("9999-12-31",)]
