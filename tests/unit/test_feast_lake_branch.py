@@ -95,7 +95,11 @@ half.execute("begin immediate")
 half.execute("create table half as select randomblob(100000) as pages")
 os._exit(9)
 """
-KILLED = "import feast_lake, sys; branch = feast_lake.one_writer(sys.argv[1]).__enter__(); sys.argv[1] = branch.place().catalog"
+KILLED = """
+import feast_lake, sys
+held = feast_lake.one_writer(sys.argv[1])
+sys.argv[1] = held.__enter__().place().catalog
+"""
 
 
 def cut_off(catalog: str, program: str = CUT_OFF) -> None:
