@@ -43,14 +43,15 @@ def forget_in(connection: DuckDBPyConnection, file: Path, names: Names) -> int:
     Returns:
         Rows removed, or kept without their customer.
     """
-    staged = file.with_name(f"{STAGED}{file.name}.tmp")
+    target = file.resolve()
+    staged = target.with_name(f"{STAGED}{file.name}.tmp")
     write = _without_in_parquet if file.suffix == ".parquet" else _without_in_csv
     count = write(connection, file, staged, names)
     if count:
         shutil.copymode(file, staged)
         with staged.open("rb") as written:
             os.fsync(written.fileno())
-        os.replace(staged, file.resolve())
+        os.replace(staged, target)
     staged.unlink(missing_ok=True)
     return count
 

@@ -72,7 +72,9 @@ def scan(connection: DuckDBPyConnection, names: Names) -> list[Trace]:
     search = Search(names)
     found: list[Trace] = []
     for file in files():
-        found += _traces_in(connection, file, search)
+        name = str(file.relative_to(settings.home()))
+        found += [Trace(name, "name of the file", 1)] if search.in_line(name.encode(), is_artefact=False) else []
+        found += _traces_in(connection, file, name, search)
     return found
 
 
@@ -88,8 +90,7 @@ def is_artefact(file: Path) -> bool:
     return file.is_relative_to(settings.home() / "target")
 
 
-def _traces_in(connection: DuckDBPyConnection, file: Path, search: Search) -> Iterator[Trace]:
-    name = str(file.relative_to(settings.home()))
+def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Search) -> Iterator[Trace]:
     try:
         if file.suffix in (".parquet", ".csv") and file.stat().st_size:
             count = _rows_in_table(connection, file, search)

@@ -12,7 +12,7 @@ import pytest
 from test_loop import AS_OF, VIEWS, ask, build_features
 from typer.testing import CliRunner
 
-from millpond import checking, cli, erasure, errors, forgetting, health, lake, maintenance, pipeline
+from millpond import checking, cli, erasure, errors, forgetting, health, lake, maintenance, pipeline, synthetic
 
 ZOE = "shop/zoe-4711"
 KEYS = ("zoe-4711", "zoe-card-0042")
@@ -232,6 +232,16 @@ def test_file_landed_again_does_not_bring_a_person_back(shop: Path, home: Path) 
     maintenance.maintain(keep_days=30, on_step=pipeline.nothing)
     assert named_in(home, *KEYS, *CONTACTS, *ids, "zoe-m", "zoe-boat") == set()
     assert next(check for check in health.check() if check.what == "erased customers").is_well
+
+
+def test_data_set_landed_again_leaves_out_who_was_erased(home: Path) -> None:
+    synthetic.land(customers=20, seed=1, days=60, has_dirt=False)
+    customers = f"'{home}/raw/crm/customers/*.parquet'"
+    system, key = duckdb.sql(f"select source_system, customer_key from {customers} order by all").fetchall()[0]
+    assert erasure.erase(erasure.whom([f"{system}/{key}"]), on_step=pipeline.nothing)[1] == []
+    synthetic.land(customers=20, seed=1, days=60, has_dirt=False)
+    assert duckdb.sql(f"from {customers}").fetchall()
+    assert named_in(home, key) == set()
 
 
 def test_erasure_killed_at_any_step_is_completed_by_the_next(

@@ -127,6 +127,7 @@ def test_sql_and_python_hash_alike(home: Path) -> None:
         ("raw/crm/cases/a.csv", b"source_system,case_id,customer_key,body\nshop,c9,18,ask ann@x.org.\n", "rows"),
         ("raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,c9,17\n", "rows"),
         ("export.csv", b"customer_key,amount\n17,3\n", "rows"),
+        ("reports/ann@x.org.html", b"", "name of the file"),
         ("raw/broken.parquet", b"no parquet: ann@x.org", "lines"),
     ],
 )
