@@ -92,13 +92,17 @@ def _print_decisions(out: Console, built: date) -> None:
         # The best of each action, and of those to whom something else was ruled out: a few that show what decides.
         rows = connection.execute(
             """
-            select keys.source_system || '/' || keys.customer_key as customer, actions.action_id, actions.reason
+            select keys.customer, actions.action_id, actions.reason
             from decisions.next_best_actions as actions
-            inner join marts.customer_keys as keys using (customer_id)
+            inner join (
+                select customer_id, min(source_system || '/' || customer_key) as customer
+                from marts.customer_keys
+                group by customer_id
+            ) as keys using (customer_id)
             where actions.rank = 1
             qualify $shown >= row_number() over (
                 partition by actions.action_id, actions.reason like 'Nothing else%'
-                order by actions.net_value desc, keys.customer_key
+                order by actions.net_value desc, keys.customer
             )
             order by actions.net_value desc, customer
             """,

@@ -1,5 +1,5 @@
 -- Pairs of records that an identifier joins, from and until when. All records that show it hang on the one that showed it first, so
--- there are never more pairs than records. From the moment at which more than max_shared_key records show it, it joins nobody.
+-- there are never more pairs than records, and once it is dropped it joins nobody at all.
 with keys as (
 
     select * from {{ ref('int_customer_keys_united') }}
@@ -10,28 +10,18 @@ holders as (
 
     select
         identifiers.*,
-        row_number() over oldest_first as place,
-        first_value(identifiers.record_id) over oldest_first as first_record_id
+        guards.dropped_at,
+        first_value(identifiers.record_id) over (
+            partition by identifiers.identifier_kind, identifiers.identifier
+            order by identifiers.known_at, keys.source_system, keys.customer_key
+        ) as first_record_id
 
     from {{ ref('int_customer_identifiers') }} as identifiers
     inner join keys on identifiers.record_id = keys.record_id
-
-    window oldest_first as (
-        partition by identifiers.identifier_kind, identifiers.identifier
-        order by identifiers.known_at, keys.source_system, keys.customer_key
-    )
-
-),
-
-guarded as (
-
-    select
-        *,
-        min(case when place > {{ var('max_shared_key') }} then known_at end) over (
-            partition by identifier_kind, identifier
-        ) as dropped_at
-
-    from holders
+    inner join {{ ref('int_customer_identifiers_guarded') }} as guards
+        on
+            identifiers.identifier_kind = guards.identifier_kind
+            and identifiers.identifier = guards.identifier
 
 ),
 
@@ -65,10 +55,10 @@ edges as (
         known_at,
         dropped_at
 
-    from guarded
+    from holders
 
     where
-        place between 2 and {{ var('max_shared_key') }}
+        record_id != first_record_id
         and known_at < coalesce(dropped_at, timestamp '9999-12-31')
 
     union

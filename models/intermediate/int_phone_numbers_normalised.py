@@ -40,7 +40,9 @@ def normalised(typed: pa.Table) -> Iterator[pa.RecordBatch]:
     """Batches of SCHEMA, so that a million numbers never lie in memory as Python objects at once."""
     for batch in typed.to_batches(max_chunksize=BATCH_ROWS):
         phones, countries = batch.column(0), batch.column(1)
-        numbers = [e164(phone, country) for phone, country in zip(phones.to_pylist(), countries.to_pylist(), strict=True)]
+        numbers = [
+            e164(phone, country) for phone, country in zip(phones.to_pylist(), countries.to_pylist(), strict=True)
+        ]
         yield pa.record_batch([phones, countries, pa.array(numbers, pa.string())], schema=SCHEMA)
 
 

@@ -74,7 +74,18 @@ create temp macro calling_code(country) as
 
 create temp macro phone_digits(owner) as printf('%09d', (owner * 7919 + 161803) % 1000000000);
 
--- Mobile numbers, the number within the country last; written abroad, at home, with and without blanks.
+-- A mobile number that the plan of its country allows, as it is dialled there but for a leading 0.
+create temp macro mobile_of(owner, country) as
+    case country
+        when 'DE' then '151' || right(phone_digits(owner), 8)
+        when 'AT' then '664' || right(phone_digits(owner), 8)
+        when 'GB' then '74' || right(phone_digits(owner), 8)
+        when 'CH' then '79' || right(phone_digits(owner), 7)
+        when 'FR' then '61' || right(phone_digits(owner), 7)
+        else '2025' || right(phone_digits(owner), 6)
+    end;
+
+-- Written abroad, at home, with and without blanks.
 create temp macro phone_of(owner, country, style) as
     case style
         when 0 then '+' || calling_code(country)
@@ -82,8 +93,10 @@ create temp macro phone_of(owner, country, style) as
         when 2 then case country when 'US' then '' else '0' end
         else '+' || calling_code(country) || ' '
     end
-    || '7'
-    || case style when 2 then left(phone_digits(owner), 2) || ' ' || substr(phone_digits(owner), 3) else phone_digits(owner) end;
+    || case style
+        when 2 then left(mobile_of(owner, country), 3) || ' ' || substr(mobile_of(owner, country), 4)
+        else mobile_of(owner, country)
+    end;
 
 -- What a case says, by mood: below a third angry, above two thirds pleased.
 create temp macro body_of(mood, is_english, variant) as

@@ -1,0 +1,39 @@
+-- What a person has only one of, as each record first showed it. A value that is corrected later does not count: who was joined in the past
+-- must not change with it.
+with keys as (
+
+    select * from {{ ref('int_customer_keys_united') }}
+
+),
+
+as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+traits as (
+
+    select
+        keys.record_id,
+
+        {% for column in var('one_per_person') -%}
+        min_by(records.{{ column }}, records.known_at) filter (where records.{{ column }} is not null) as {{ column }},
+        min(records.known_at) filter (where records.{{ column }} is not null) as {{ column }}_known_at{{ ',' if not loop.last }}
+        {% else -%}
+        min(records.known_at) as known_at
+        {% endfor %}
+    from {{ ref('stg_crm__customers') }} as records
+    cross join as_of
+    inner join keys
+        on
+            records.source_system = keys.source_system
+            and records.customer_key = keys.customer_key
+
+    where records.known_at < as_of.as_of_date
+
+    group by keys.record_id
+
+)
+
+select * from traits
