@@ -6,12 +6,6 @@ with keys as (
 
 ),
 
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
 traits as (
 
     select
@@ -24,13 +18,12 @@ traits as (
         min(records.known_at) as known_at
         {% endfor %}
     from {{ ref('stg_crm__customers') }} as records
-    cross join as_of
     inner join keys
         on
             records.source_system = keys.source_system
             and records.customer_key = keys.customer_key
 
-    where records.known_at < as_of.as_of_date
+    where records.known_at is not null
 
     group by keys.record_id
 
