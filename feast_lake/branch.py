@@ -142,7 +142,7 @@ class SqliteBranch:
         return Place(f"sqlite:{self._file}")
 
     def switch(self) -> None:
-        if not self._file.exists():
+        if not self._is_made or not self._file.exists():
             return
         if _identity(self._live) != self._began_from:
             self.set_aside()
@@ -156,7 +156,7 @@ class SqliteBranch:
         _flush(self._live.parent)
 
     def set_aside(self) -> None:
-        if self._file.exists():
+        if self._is_made and self._file.exists():
             with suppress(sqlite3.Error):
                 _settle(self._file)
             os.replace(self._file, self._failed)

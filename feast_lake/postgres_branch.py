@@ -73,12 +73,13 @@ class PostgresBranch:
             session = self._held()
             published = _published(session)
             _drop(session, FAILED)
-            self._schema = f"lake_{_number(published[0]) + 1 if published else 1}"
+            schema = f"lake_{_number(published[0]) + 1 if published else 1}"
             with session.transaction():
-                session.execute(f"create schema {self._schema}")
+                session.execute(f"create schema {schema}")
                 if published:
                     self._began_from = _newest_snapshot(session, published[0])
-                    _copy_tables(session, published[0], self._schema)
+                    _copy_tables(session, published[0], schema)
+            self._schema = schema
         return Place(self.lake, self._schema)
 
     def switch(self) -> None:
