@@ -7,6 +7,12 @@ with as_of as (
 
 ),
 
+texts as (
+
+    select * from {{ ref('inbound_texts') }}
+
+),
+
 cases as (
 
     select
@@ -14,11 +20,16 @@ cases as (
         cases.case_id,
         keys.customer_id,
 
-        cases.topic,
+        -- A case without a body has no row in texts.
+        coalesce(cases.topic, texts.topic) as topic,
+        case when cases.topic is not null then 'raw' else texts.topic_source end as topic_source,
         cases.channel,
         cases.body,
+        texts.language,
+        texts.text_method,
 
         cases.satisfaction,
+        texts.sentiment,
 
         cases.opened_at,
         cases.closed_at,
@@ -30,6 +41,11 @@ cases as (
         on
             cases.source_system = keys.source_system
             and cases.customer_key = keys.customer_key
+    left join texts
+        on
+            cases.source_system = texts.source_system
+            and cases.case_id = texts.text_id
+            and texts.kind = 'case'
 
     where {{ known_as_of('cases', 'as_of.as_of_date') }}
 
