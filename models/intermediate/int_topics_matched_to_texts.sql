@@ -45,7 +45,7 @@ topics as (
 
     from matches
 
-    qualify row_number() over (partition by text_hash order by word_count desc, topic) = 1
+    qualify row_number() over (partition by text_hash order by word_count desc, topic asc) = 1
 
 )
 
