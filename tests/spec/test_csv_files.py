@@ -1,5 +1,8 @@
 """Raw CSV files as they come: what loads, and what each malformed row costs (docs/raw_contract.md)."""
 
+import csv
+import io
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -117,6 +120,40 @@ def test_every_row_of_a_csv_file_loads_or_is_in_quarantine(home: Path) -> None:
         assert found == rejected, name
         read = ask(f"select coalesce(sum(rows_read), 0) from marts.load_audit {where}")
         assert read == [(len(products) + len(rejected),)], name
+
+
+def random_file(number: int) -> tuple[bytes, list[tuple[str, str | None]], int]:
+    """A file of 60 rows, one in eight malformed: its bytes, its sound rows, and how many are not."""
+    draw, lines, sound = random.Random(number), [], []
+    pieces = ["a", "é–ß", "x,y", 'q"q', "n\nm", "n\n\nm", " s", '5" in', "漢", '""', 'a\n"b"\nc']
+    broken = [b'shop,p,"open', b"shop", b"shop,p,a,b,c,d", b"shop,\xe9\x93,x", b'shop,"a"b,c']
+    for row in range(60):
+        if draw.random() < 1 / 8:
+            lines.append(draw.choice(broken) + b"\n")
+            continue
+        name = "".join(draw.choices(pieces, k=draw.randint(0, 3)))
+        text = io.StringIO()
+        quoting = draw.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+        csv.writer(text, lineterminator="\n", quoting=quoting).writerow(["shop", f"p{row:02}", name])
+        lines.append(text.getvalue().encode())
+        sound.append((f"p{row:02}", name.strip(" ") or None))
+    return HEAD + b"".join(lines), sound, 60 - len(sound)
+
+
+def test_no_sound_row_is_lost_beside_malformed_ones(home: Path) -> None:
+    files = {number: random_file(number) for number in range(20)}
+    for number, (content, _, _) in files.items():
+        land(home, content, f"{number}.csv")
+    with lake.writing():
+        nodes = ("--select", "base_invoices__products", "--exclude-resource-type", "test")
+        dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+    for number, (_, sound, malformed) in files.items():
+        rows = ask(f"""
+            select product_key, product_name, reject_reasons like 'malformed%'
+            from staging.base_invoices__products where _file like '%/{number}.csv' order by _row
+        """)
+        assert [row[:2] for row in rows if not row[2]] == sound, number
+        assert sum(row[2] for row in rows) == malformed, number
 
 
 def test_a_field_of_ten_megabytes_loads_beside_a_malformed_row(home: Path) -> None:
