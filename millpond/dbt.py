@@ -91,7 +91,7 @@ def _first_message(result: Any) -> str:
     if failed[0].node.name.startswith("rejected_share"):
         return _too_many_rejected(failed[0].node.attached_node.split(".")[-1])
     if failed[0].node.name == "identity_rounds_suffice":
-        return "records hang together in longer chains than could be solved: raise the variable identity_rounds in dbt_project.yml"
+        return "records hang together in longer chains than were solved: raise the variable identity_rounds"
     return f"{failed[0].node.name}: {failed[0].message}"
 
 

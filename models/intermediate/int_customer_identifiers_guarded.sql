@@ -9,11 +9,12 @@ with holders as (
         row_number() over (
             partition by identifiers.identifier_kind, identifiers.identifier
             order by identifiers.known_at, identifiers.record_id
-        ) as place
-        {%- for column in var('one_per_person') %},
+        ) as place,
+        {% for column in var('one_per_person') -%}
         traits.{{ column }},
-        greatest(identifiers.known_at, traits.{{ column }}_known_at) as {{ column }}_known_at
-        {%- endfor %}
+        greatest(identifiers.known_at, traits.{{ column }}_known_at) as {{ column }}_known_at,
+        {% endfor -%}
+        traits.record_id is not null as has_traits
 
     from {{ ref('int_customer_identifiers') }} as identifiers
     left join {{ ref('int_customer_traits') }} as traits on identifiers.record_id = traits.record_id
@@ -23,13 +24,14 @@ with holders as (
 first_values as (
 
     select
-        *
-        {%- for column in var('one_per_person') %},
+        *,
+        {% for column in var('one_per_person') -%}
         first_value({{ column }}) over (
             partition by identifier_kind, identifier
             order by {{ column }} is null, {{ column }}_known_at, {{ column }}
-        ) as first_{{ column }}
-        {%- endfor %}
+        ) as first_{{ column }},
+        {% endfor -%}
+        count(*) over (partition by identifier_kind, identifier) as record_count
 
     from holders
 
@@ -47,7 +49,7 @@ guarded as (
             case when identifier_kind != 'loyalty_key' and {{ column }} != first_{{ column }} then {{ column }}_known_at end
         ) as {{ column }}_contradicted_at,
         {% endfor -%}
-        count(*) as record_count
+        max(record_count) as record_count
 
     from first_values
 

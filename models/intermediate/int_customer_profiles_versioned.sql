@@ -69,7 +69,7 @@ ranked as (
         periods.superseded_at,
         row_number() over (
             partition by periods.customer_id, periods.known_at
-            order by records.priority, records.known_at desc, records.source_system, records.customer_key
+            order by records.priority asc, records.known_at desc, records.source_system asc, records.customer_key asc
         ) as place
 
     from periods

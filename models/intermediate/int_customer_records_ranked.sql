@@ -20,7 +20,7 @@ ranked as (
         -- An undated record may be of any age, so it comes last.
         row_number() over (
             partition by customer_id
-            order by priority, known_at desc nulls last, source_system, customer_key
+            order by priority asc, known_at desc nulls last, source_system asc, customer_key asc
         ) as place
 
     from records

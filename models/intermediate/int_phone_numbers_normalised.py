@@ -26,7 +26,7 @@ NOT_YET_READ = """
 
 
 def e164(phone: str, country: str) -> str | None:
-    """The number as +<calling code><number>; None when it is no valid number of that country, or of any if it says which."""
+    """The number as +<calling code><number>; None when no country's rules allow it."""
     try:
         number = phonenumbers.parse(phone, country.strip().upper() or None)
     except phonenumbers.NumberParseException:

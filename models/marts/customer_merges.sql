@@ -52,7 +52,7 @@ as_of as (
 
 ),
 
-merges as (
+logged as (
 
     select
         turns.customer_id,
@@ -67,7 +67,7 @@ merges as (
     left join edges
         on
             turns.component_id = edges.component_id
-            and turns.happened_at = case turns.kind when 'merged' then edges.known_at else edges.dropped_at end
+            and turns.happened_at = case when turns.kind = 'merged' then edges.known_at else edges.dropped_at end
 
     where turns.happened_at < as_of.as_of_date
 
@@ -75,4 +75,4 @@ merges as (
 
 )
 
-select * from merges
+select * from logged

@@ -81,7 +81,7 @@ def test_every_model_declares_and_tests_its_grain(manifest: dict[str, Any]) -> N
     tested = {
         parent
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "test" and node["test_metadata"]["name"] == "grain"
+        if node["resource_type"] == "test" and node.get("test_metadata", {}).get("name") == "grain"
         for parent in node["depends_on"]["nodes"]
     }
     assert {node["name"] for node in models(manifest) if not node["config"]["meta"].get("grain")} == set()

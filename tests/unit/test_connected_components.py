@@ -1,7 +1,8 @@
 """The macro connected_components, run as SQL, against a union-find."""
 
 import duckdb
-from hypothesis import given, settings as given_settings
+from hypothesis import given
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 

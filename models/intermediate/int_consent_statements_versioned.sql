@@ -1,0 +1,73 @@
+-- What each record said about contact, in all versions: granted, withdrawn, or objected to by an unsubscribe or a complaint.
+with as_of as (
+
+    select as_of_date from {{ ref('int_as_of_date') }}
+
+),
+
+messages as (
+
+    select * from {{ ref('stg_communications__messages') }}
+
+),
+
+objections as (
+
+    select * from {{ ref('stg_communications__events') }}
+
+    where event_type in ('unsubscribed', 'complained')
+
+),
+
+statements as (
+
+    select
+        source_system,
+        customer_key,
+        channel,
+        purpose,
+        status,
+        evidence,
+        effective_at,
+        known_at,
+        superseded_at
+
+    from {{ ref('stg_crm__consents') }}
+
+    union all
+
+    select
+        messages.source_system,
+        messages.customer_key,
+        -- An objection to a message of unknown channel is one to all of them.
+        case when messages.channel = 'unknown' then 'any' else messages.channel end as channel,
+        'marketing' as purpose,
+        'withdrawn' as status,
+        objections.event_type as evidence,
+        objections.occurred_at as effective_at,
+        greatest(objections.known_at, messages.known_at) as known_at,
+        least(objections.superseded_at, messages.superseded_at) as superseded_at
+
+    from objections
+    inner join messages
+        on
+            objections.source_system = messages.source_system
+            and objections.message_id = messages.message_id
+            and {{ overlap('objections', 'messages') }}
+
+),
+
+known as (
+
+    select
+        statements.* exclude (superseded_at),
+        case when statements.superseded_at < as_of.as_of_date then statements.superseded_at end as superseded_at
+
+    from statements
+    cross join as_of
+
+    where statements.known_at < as_of.as_of_date
+
+)
+
+select * from known

@@ -1,0 +1,147 @@
+-- Which consent holds from and until when, as it was known from and until when. Of each record of a customer the newest statement holds, and
+-- of all records the most restrictive one: withdrawn before granted, and both before nothing.
+with statements as (
+
+    select * from {{ ref('int_consents_versioned') }}
+
+),
+
+changes as (
+
+    select
+        customer_id,
+        channel,
+        purpose,
+        known_at
+
+    from statements
+
+    union
+
+    select
+        customer_id,
+        channel,
+        purpose,
+        superseded_at as known_at
+
+    from statements
+
+    where superseded_at is not null
+
+),
+
+knowledge as (
+
+    select
+        *,
+        lead(known_at) over (partition by customer_id, channel, purpose order by known_at) as superseded_at
+
+    from changes
+
+),
+
+believed as (
+
+    select
+        knowledge.*,
+        statements.record_id,
+        statements.status,
+        statements.effective_at
+
+    from knowledge
+    inner join statements
+        on
+            knowledge.customer_id = statements.customer_id
+            and knowledge.channel = statements.channel
+            and knowledge.purpose = statements.purpose
+            and knowledge.known_at >= statements.known_at
+            and knowledge.known_at < coalesce(statements.superseded_at, timestamp '9999-12-31')
+
+),
+
+instants as (
+
+    select distinct
+        customer_id,
+        channel,
+        purpose,
+        known_at,
+        effective_at as valid_from
+
+    from believed
+
+),
+
+by_record as (
+
+    select
+        believed.* exclude (effective_at),
+        instants.valid_from,
+        -- Of two statements of one moment the more restrictive holds: "withdrawn" sorts after "granted".
+        row_number() over (
+            partition by
+                believed.customer_id, believed.channel, believed.purpose, believed.known_at, instants.valid_from, believed.record_id
+            order by believed.effective_at desc, believed.status desc
+        ) as place
+
+    from believed
+    inner join instants
+        on
+            believed.customer_id = instants.customer_id
+            and believed.channel = instants.channel
+            and believed.purpose = instants.purpose
+            and believed.known_at = instants.known_at
+            and believed.effective_at <= instants.valid_from
+
+),
+
+held as (
+
+    select
+        customer_id,
+        channel,
+        purpose,
+        max(status) as status,
+        valid_from,
+        known_at,
+        superseded_at
+
+    from by_record
+
+    where place = 1
+
+    group by customer_id, channel, purpose, valid_from, known_at, superseded_at
+
+),
+
+compared as (
+
+    select
+        *,
+        lag(status) over (partition by customer_id, channel, purpose, known_at order by valid_from) as earlier_status
+
+    from held
+
+),
+
+periods as (
+
+    select
+        customer_id,
+
+        channel,
+        purpose,
+        status,
+
+        valid_from,
+        lead(valid_from) over (partition by customer_id, channel, purpose, known_at order by valid_from) as valid_to,
+        known_at,
+        superseded_at
+
+    from compared
+
+    where status is distinct from earlier_status
+
+)
+
+select * from periods
