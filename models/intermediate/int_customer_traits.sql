@@ -13,10 +13,10 @@ traits as (
 
         {% for column in var('one_per_person') -%}
         min_by(records.{{ column }}, records.known_at) filter (where records.{{ column }} is not null) as {{ column }},
-        min(records.known_at) filter (where records.{{ column }} is not null) as {{ column }}_known_at{{ ',' if not loop.last }}
-        {% else -%}
+        min(records.known_at) filter (where records.{{ column }} is not null) as {{ column }}_known_at,
+        {% endfor -%}
         min(records.known_at) as known_at
-        {% endfor %}
+
     from {{ ref('stg_crm__customers') }} as records
     inner join keys
         on
