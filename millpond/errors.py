@@ -107,3 +107,9 @@ class TracesFound(UserError):
     """An erased person is still named in this home."""
 
     exit_code = 32
+
+
+class CannotMatch(UserError):
+    """Too few customer records to learn how those of one person vary."""
+
+    exit_code = 33

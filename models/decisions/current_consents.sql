@@ -5,9 +5,28 @@ with as_of as (
 
 ),
 
+consents as (
+
+    select consents.*
+
+    from {{ ref('consent_periods') }} as consents
+    cross join as_of
+
+    where
+        consents.purpose = 'marketing'
+        and {{ consent_as_of('consents', 'as_of.as_of_date') }}
+
+),
+
+-- A channel that came into the catalogue after the last build is asked for under "any".
 channels as (
 
-    select distinct channel from {{ ref('actions') }}
+    select distinct
+        actions.channel,
+        coalesce(named.channel, 'any') as stated_channel
+
+    from {{ ref('actions') }} as actions
+    left join {{ ref('consent_periods') }} as named on actions.channel = named.channel
 
 ),
 
@@ -15,16 +34,11 @@ current_consents as (
 
     select
         consents.customer_id,
-        consents.channel,
+        channels.channel,
         consents.status
 
-    from {{ ref('consent_periods') }} as consents
-    cross join as_of
-    inner join channels on consents.channel = channels.channel
-
-    where
-        consents.purpose = 'marketing'
-        and {{ consent_as_of('consents', 'as_of.as_of_date') }}
+    from consents
+    inner join channels on consents.channel = channels.stated_channel
 
 )
 

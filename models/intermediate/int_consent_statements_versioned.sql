@@ -1,11 +1,5 @@
 -- What each record said about contact, in all versions: granted, withdrawn, or objected to by an unsubscribe or a complaint.
-with as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-messages as (
+with messages as (
 
     select * from {{ ref('stg_communications__messages') }}
 
@@ -55,19 +49,6 @@ statements as (
             and objections.message_id = messages.message_id
             and {{ overlap('objections', 'messages') }}
 
-),
-
-known as (
-
-    select
-        statements.* exclude (superseded_at),
-        case when statements.superseded_at < as_of.as_of_date then statements.superseded_at end as superseded_at
-
-    from statements
-    cross join as_of
-
-    where statements.known_at < as_of.as_of_date
-
 )
 
-select * from known
+select * from statements

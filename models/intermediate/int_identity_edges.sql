@@ -31,10 +31,10 @@ confirmed as (
         keys.record_id,
         other_keys.record_id as other_record_id,
         'confirmed' as identifier_kind,
-        greatest(keys.known_at, other_keys.known_at, cast(matches.confirmed_on as timestamp)) as known_at,
+        greatest(keys.known_at, other_keys.known_at, cast(matches.reviewed_on as timestamp)) as known_at,
         cast(null as timestamp) as dropped_at
 
-    from {{ ref('confirmed_matches') }} as matches
+    from {{ ref('reviewed_matches') }} as matches
     inner join keys
         on
             matches.source_system = keys.source_system
@@ -43,6 +43,8 @@ confirmed as (
         on
             matches.other_source_system = other_keys.source_system
             and matches.other_customer_key = other_keys.customer_key
+
+    where matches.is_match
 
 ),
 

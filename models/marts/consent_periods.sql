@@ -2,7 +2,14 @@
 -- of all records the most restrictive one: withdrawn before granted, and both before nothing.
 with statements as (
 
-    select * from {{ ref('int_consents_versioned') }}
+    select
+        consents.* exclude (superseded_at),
+        case when consents.superseded_at < as_of.as_of_date then consents.superseded_at end as superseded_at
+
+    from {{ ref('int_consents_versioned') }} as consents
+    cross join {{ ref('int_as_of_date') }} as as_of
+
+    where consents.known_at < as_of.as_of_date
 
 ),
 

@@ -8,9 +8,12 @@ with keys as (
 
 statements as (
 
-    select * from {{ ref('int_consent_statements_versioned') }}
+    select statements.*
 
-    where superseded_at is null
+    from {{ ref('int_consent_statements_versioned') }} as statements
+    cross join {{ ref('int_as_of_date') }} as as_of
+
+    where {{ known_as_of('statements', 'as_of.as_of_date') }}
 
 ),
 
