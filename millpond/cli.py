@@ -202,6 +202,23 @@ def decide(as_of: AsOf = None, wait: Wait = 0) -> None:
 
 
 @app.command()
+def match(
+    threshold: Annotated[float, typer.Option(min=0.5, max=1, help="Lowest probability of a proposal.")] = 0.9,
+    wait: Wait = 0,
+) -> None:
+    """Propose records that are probably one customer, for people to review; merge nothing (extra splink)."""
+    from millpond import matching
+
+    with progress("Matching"):
+        count = matching.propose(threshold=threshold, wait_seconds=wait)
+    out.print(
+        f"Proposed {count:,} pairs in review.match_proposals: decide in seeds/reviewed_matches.csv, then build.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def run(
     as_of: AsOf = None,
     horizons: Horizons = DEFAULT_HORIZONS,

