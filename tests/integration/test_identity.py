@@ -86,7 +86,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, An
     raw = home / "raw"
     write_customers(raw, "first", CUSTOMERS)
     write(raw, "invoices/invoices", "all", "source_system, invoice_id, customer_key, invoiced_at", INVOICES)
-    lines = f"select source, id, 1, 'p', 1.0, 10.00 from ({INVOICES}) as invoices (source, id, key, at)"
+    lines = f"select source, id, 1, 'p', 1.0, 10.00 from ({INVOICES}) as invoices (source, id, key, written)"
     write(raw, "invoices/lines", "all", "source_system, invoice_id, line_no, product_key, quantity, net_amount", lines)
     write(raw, "communications/messages", "all", "source_system, message_id, customer_key, sent_at, channel", MESSAGES)
     with pytest.MonkeyPatch.context() as patch:
