@@ -51,6 +51,11 @@ FILES = {
         shop          | i8         | 0001-01-01                |              | 0001-01-01
         shop          | i1         | 2024-01-05 10:00:00       | 17850.0      |
     """,
+    "invoices/invoices/b.csv": """
+        source_system | invoice_id | invoiced_at | currency
+        shop          | j1         | 2024-01-04  | USD
+        shop          | j2         | 2024-01-06  | GBP
+    """,
     "invoices/lines/a.csv": """
         source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount
         shop          | i1         | 1       | p1          | 2        | 9.90       | 0
@@ -106,6 +111,7 @@ QUARANTINE = """
     invoices/invoices       | 5   | known_at is later than the clock: 2999-01-01 00:00:00
     invoices/invoices       | 7   | invoiced_at is later than the clock: 9999-12-31 00:00:00
     invoices/invoices       | 8   | known_at is before 1900: 0001-01-01 00:00:00; invoiced_at is before 1900: 0001-01-01 00:00:00
+    invoices/invoices       | 2   | no exchange rate of GBP into USD on 2024-01-06
     invoices/lines          | 2   | quantity is not a double: two
     invoices/lines          | 3   | net_amount is not a money: 9,90
     invoices/lines          | 4   | discount_amount is outside its range: -1
@@ -133,6 +139,7 @@ AUDIT = """
     crm/occasions           | 1         | 0        | 0          | 0          | 1
     crm/consents            | 2         | 1        | 0          | 0          | 1
     invoices/invoices       | 9         | 3        | 0          | 1          | 5
+    invoices/invoices       | 2         | 1        | 0          | 0          | 1
     invoices/lines          | 7         | 1        | 0          | 0          | 6
     communications/campaigns | 2        | 1        | 0          | 0          | 1
     communications/visits   | 6         | 2        | 0          | 0          | 4
@@ -145,6 +152,7 @@ STAGED_INVOICES = """
     i1         | 2024-01-05 10:00:00 | 17850.0      | 2024-01-05 10:00:00 | USD
     i2         | 2024-01-06 01:30:00 | c2           | 2024-01-06 01:30:00 | USD
     i6         | 2024-01-05 00:00:00 | None         | 2024-01-05 00:00:00 | USD
+    j1         | 2024-01-04 00:00:00 | None         | 2024-01-04 00:00:00 | USD
 """
 
 STAGED_CUSTOMERS = """
