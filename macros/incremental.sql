@@ -14,10 +14,10 @@
 {#- When this model was built last, as SQL; none when it is to be built anew. -#}
 {% macro last_built_at() %}
     {% if not execute or model.resource_type == 'unit_test' or not is_incremental() %}{{ return(none) }}{% endif %}
-    {% set built_at = run_query('select max(_built_at) from ' ~ this).columns[0][0] %}
-    {% set began_anew = run_query('select max(began_at) from ' ~ new_beginnings()).columns[0][0] %}
-    {% if built_at is none or (began_anew is not none and began_anew > built_at) %}{{ return(none) }}{% endif %}
-    {{ return("timestamp '" ~ built_at ~ "'") }}
+    {% set built_at = run_query(
+        'select max(_built_at) from ' ~ this ~ ' having not exists (select 1 from ' ~ new_beginnings() ~ ' where began_at > max(_built_at))'
+    ).rows %}
+    {{ return("timestamp '" ~ built_at[0][0] ~ "'" if built_at and built_at[0][0] else none) }}
 {% endmacro %}
 
 

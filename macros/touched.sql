@@ -10,7 +10,7 @@
 -#}
 {% macro touched_invoices() -%}
     {%- set built_at = last_built_at() -%}
-    {%- if not built_at or has_other_mark('_rates', content_mark('int_exchange_rates_dated')) -%}true{%- else -%}
+    {%- if not built_at or has_other_mark('_rates', content_mark('int_exchange_rates_dated', lake_currency())) -%}true{%- else -%}
     (source_system, invoice_id) in (
         select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
         union
@@ -77,7 +77,7 @@
 -#}
 {% macro touched_messages(relation='') -%}
     {%- set built_at = last_built_at() -%}
-    {%- if not built_at or has_other_mark('_actions', content_mark('actions')) -%}true{%- else -%}
+    {%- if not built_at or has_other_mark('_actions', content_mark('actions', var('response_window_days'))) -%}true{%- else -%}
     ({{ relation }}source_system, {{ relation }}message_id) in (
         select source_system, message_id from {{ ref('stg_communications__messages') }}
         where _built_at > {{ built_at }} or sent_at >= (select as_of_date from {{ ref('int_as_of_date') }})
@@ -100,11 +100,10 @@
 {%- endmacro %}
 
 
-{#- Tells one content of a small table, and of the variables that are read with it, from another. -#}
-{% macro content_mark(table) -%}
+{#- Tells one content of a small table, and of what is read with it, from another. -#}
+{% macro content_mark(table, with) -%}
     {%- if execute and model.resource_type != 'unit_test' and flags.WHICH in ('build', 'run') -%}
-        {%- set variables = [lake_currency(), var('response_window_days')] | join('/') -%}
-        {{ run_query("select md5('" ~ variables ~ "' || coalesce(string_agg(cast(content as varchar), '' order by cast(content as varchar)), '')) from " ~ ref(table) ~ ' as content').columns[0][0] }}
+        {{ run_query("select md5('" ~ with ~ "' || coalesce(string_agg(cast(content as varchar), '' order by cast(content as varchar)), '')) from " ~ ref(table) ~ ' as content').columns[0][0] }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -93,7 +93,7 @@ versions as (
         ) as outcome_closes_at,
         greatest(messages.known_at, customer_keys.known_at) as known_at,
         least(messages.superseded_at, customer_keys.superseded_at) as superseded_at,
-        '{{ content_mark('actions') }}' as _actions,
+        '{{ content_mark('actions', var('response_window_days')) }}' as _actions,
         {{ this_build() }} as _built_at
 
     from messages
