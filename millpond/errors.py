@@ -12,7 +12,7 @@ class UnknownAdapter(UserError):
 
 
 class MissingPackage(UserError):
-    """The package or file that holds an adapter's data is not there."""
+    """The package or file of an adapter or of an extra is not there."""
 
     exit_code = 12
 
