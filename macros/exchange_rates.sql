@@ -35,7 +35,7 @@
     {%- set currency = lake_currency() -%}
     case
         when typed.currency != '{{ currency }}' and 2 > (
-            select count(*) from {{ ref('int_exchange_rates_dated') }} as rates
+            select count(*) from {{ ref('stg_invoices__exchange_rates') }} as rates
             where
                 rates.currency in (typed.currency, '{{ currency }}')
                 and cast(typed.invoiced_at as date) >= rates.rated_on

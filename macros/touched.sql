@@ -10,7 +10,7 @@
 -#}
 {% macro touched_invoices() -%}
     {%- set built_at = last_built_at() -%}
-    {%- if not built_at or has_other_mark('_rates', content_mark('int_exchange_rates_dated', lake_currency())) -%}true{%- else -%}
+    {%- if not built_at or has_other_mark('_rates', content_mark('stg_invoices__exchange_rates', lake_currency())) -%}true{%- else -%}
     (source_system, invoice_id) in (
         select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
         union

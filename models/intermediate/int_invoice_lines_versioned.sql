@@ -53,7 +53,7 @@ credited_lines as (
 
 rates as (
 
-    select * from {{ ref('int_exchange_rates_dated') }}
+    select * from {{ ref('stg_invoices__exchange_rates') }}
 
 ),
 
@@ -99,7 +99,7 @@ versions as (
         invoices.invoiced_at,
         greatest(lines.known_at, invoices.known_at, customer_keys.known_at) as known_at,
         least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at,
-        '{{ content_mark('int_exchange_rates_dated', lake_currency()) }}' as _rates,
+        '{{ content_mark('stg_invoices__exchange_rates', lake_currency()) }}' as _rates,
         {{ this_build() }} as _built_at
 
     from lines

@@ -1,4 +1,7 @@
 -- Exchange rates with the days on which each holds: those that people keep in the seed, and those that came with the raw data.
+-- A table, because it is joined with every line, and the file with the rates may move.
+{{ config(materialized='table') }}
+
 with rates as (
 
     select
