@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all lint bench clean
 
 demo: .venv/installed
 	millpond land complete_journey
@@ -11,6 +11,10 @@ demo: .venv/installed
 
 test: lint
 	pytest
+
+# With the tests that build many times over.
+test-all: lint
+	pytest -m ""
 
 lint: .venv/installed
 	ruff check .
@@ -21,6 +25,7 @@ lint: .venv/installed
 bench: .venv/installed
 	python benchmarks/loop.py
 	python benchmarks/point_in_time.py
+	python benchmarks/lake.py
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -244,6 +244,7 @@ def test_data_set_landed_again_leaves_out_who_was_erased(home: Path) -> None:
     assert named_in(home, key) == set()
 
 
+@pytest.mark.slow
 def test_erasure_killed_at_any_step_is_completed_by_the_next(
     shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ def test_guest_keeps_the_invoice_and_joins_nobody(histories: dict[str, Any]) -> 
     assert ask("select count(*) from marts.customers") == [(13,)]
 
 
+@pytest.mark.slow
 def test_chain_longer_than_the_rounds_stops_the_build_and_says_what_to_raise(home: Path) -> None:
     key = "select 'shop', 'k' || lpad(n::varchar, 2, '0'), "
     chain = key + "'p' || n || '@example.org', null, null, 'DE', timestamp '2024-01-01'"
@@ -176,6 +177,7 @@ def test_chain_longer_than_the_rounds_stops_the_build_and_says_what_to_raise(hom
         )
 
 
+@pytest.mark.slow
 def test_made_up_people_are_found_again(home: Path) -> None:
     """Of pairs of records said to be one person, how many are, and of those that are, how many are said to be."""
     synthetic.land(customers=500, seed=1, days=365, has_dirt=False)

@@ -1,6 +1,7 @@
 """A build after more raw files equals a build of all, whatever came late, corrected or before what it refers to."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,31 @@ def assert_equal(one: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tu
     assert [name for name in one if one[name] != other[name]] == []
 
 
-@pytest.fixture
-def grown(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def grown(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home that was built, got three more days of files and was built again."""
-    home = tmp_path / "grown"
-    monkeypatch.setenv("MILLPOND_HOME", str(home))
+    home = tmp_path_factory.mktemp("grown")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        _grow(shop, home)
+        yield home
+
+
+def _grow(shop: Path, home: Path) -> None:
     land(shop, home, since=date(1900, 1, 1), until=FIRST)
     pipeline.build(as_of=FIRST)
     land(shop, home, since=FIRST, until=SECOND)
     pipeline.build(as_of=SECOND)
-    return home
+
+
+def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
+    with lake.connect() as connection:
+        for table in ("staging.base_invoices__lines", "intermediate.int_invoice_lines_versioned"):
+            written, rows = connection.execute(
+                f"with newest as (select max(_built_at) as built_at from {table})"
+                f" select count(*) filter (where _built_at = built_at), count(*) from {table}, newest"
+            ).fetchall()[0]
+            assert 0 < written < rows / 10
 
 
 def test_files_of_more_days_give_what_all_files_at_once_give(
@@ -90,16 +106,7 @@ def test_files_of_more_days_give_what_all_files_at_once_give(
     assert_equal(after_growth, content())
 
 
-def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
-    with lake.connect() as connection:
-        for table in ("staging.base_invoices__lines", "intermediate.int_invoice_lines_versioned"):
-            written, rows = connection.execute(
-                f"with newest as (select max(_built_at) as built_at from {table})"
-                f" select count(*) filter (where _built_at = built_at), count(*) from {table}, newest"
-            ).fetchall()[0]
-            assert 0 < written < rows / 10
-
-
+@pytest.mark.slow
 def test_raw_file_that_was_taken_away_takes_its_rows_along(grown: Path) -> None:
     for file in grown.glob(f"raw/*/*/{SECOND}.parquet"):
         file.unlink()

@@ -95,6 +95,7 @@ def asking(stop: Path) -> Iterator[list[list[Any]]]:
     seen += [json.loads(line) for line in said.splitlines()]
 
 
+@pytest.mark.slow
 def test_readers_see_whole_states_only_whatever_is_killed(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
