@@ -16,7 +16,11 @@ Names = dict[str, set[str]]
 """What names persons, by kind: customer_id, contact, and as source_system/key customer_key, message_id, asset_id."""
 
 KEYS = ("customer_key", "message_id", "asset_id")
-CONTACT = re.compile(r"(\w+_)?(e_?mail|phone|mobile|loyalty_key)(_address|_number|_normali[sz]ed|_e164)?", re.I)
+# Identity works on records, each with an id as a customer has; a customer's is that of its oldest record.
+RECORD_IDS = ("record_id", "other_record_id", "component_id", "group_id")
+CONTACT = re.compile(
+    r"(\w+_)?(e_?mail|phone|mobile|loyalty_key)(_address|_number|_normali[sz]ed|_e164)?|identifier|e164", re.I
+)
 SHORTEST_CONTACT = 5
 RAW_ROWS = ("raw_row", "_raw_row")
 CSV_OPTIONS = (
@@ -45,23 +49,27 @@ def keyed(column: str) -> str:
 
 def naming_columns(columns: Collection[str]) -> dict[str, list[str]]:
     """Columns that name persons, by kind; left_customer_key goes with left_source_system."""
-    found = {"customer_id": [column for column in columns if "customer_id" in column]}
+    found = {"customer_id": [column for column in columns if "customer_id" in column or column in RECORD_IDS]}
     for key in KEYS:
         pairs = {column: column.replace(key, "source_system") for column in columns if key in column}
         found[key] = [column for column, system in pairs.items() if system in columns]
     return found
 
 
-def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id", *KEYS)) -> str | None:
+def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id", *KEYS, "contact")) -> str | None:
     """Condition: a row names a person of temp.person; null where no column can."""
     tests = []
     naming = naming_columns(columns)
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind != "contact"):
         values = f"(select value from temp.main.person where kind = '{kind}')"
         tests += [f"{keyed(c) if kind in KEYS else text(c)} in {values}" for c in naming[kind]]
     # A rejected row as it came.
     for column, key in ((column, key) for column in columns if column in RAW_ROWS for key in KEYS):
         tests.append(f"{_json_key(column, key)} in (select value from temp.main.person where kind = '{key}')")
+    if not tests and "contact" in kinds:
+        # A table of contacts alone; the contacts sought are nobody else's.
+        sought = "(select value from temp.main.person where kind = 'contact')"
+        tests = [f"lower({text(column)}) in {sought}" for column in columns if CONTACT.fullmatch(column)]
     return f"coalesce({' or '.join(tests)}, false)" if tests else None
 
 
@@ -195,6 +203,9 @@ def _add_keys(connection: DuckDBPyConnection, names: Names, relations: list[Rela
             names["customer_key"].add(customer_key)
     remember(connection, names)
     mine = rows_naming(["source_system", "customer_key"])
+    for one in (one for one in relations if {"record_id", "source_system", "customer_key"} <= set(one.columns)):
+        rows = connection.execute(f"select distinct record_id from {one.sql} where {mine}").fetchall()
+        names["customer_id"] |= {row[0] for row in rows}
     for one in linking:
         rows = connection.execute(f"select customer_id from {one.sql} group by 1 having bool_and({mine})").fetchall()
         names["customer_id"] |= {row[0] for row in rows}
