@@ -55,7 +55,7 @@ def check_raw(raw: Path, *, on_node: Callable[[str], None]) -> RawCheck:
     if not raw.is_dir():
         raise NoRawData(f"{raw} is no folder: name one that holds <family>/<table>/ files (docs/raw_contract.md)")
     with _temporary_home(raw):
-        nodes = ("--select", "staging", "quarantine", "load_audit")
+        nodes = ("--select", "+staging", "quarantine", "load_audit")
         with lake.writing():
             dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=on_node)
         with lake.connect() as connection:

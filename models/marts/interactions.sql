@@ -1,5 +1,6 @@
--- One timeline of what a customer did and received, on all channels. A view: the rows lie in the marts it unites, and a question
--- about one customer reads only that customer's rows of each.
+-- One timeline of what a customer did and received, on all channels. A view: the rows lie in the marts it unites. A question
+-- about one customer reads only that customer's rows of purchases, messages, their events and consents, and finds visits, cases and assets by
+-- that customer's keys.
 {{ config(materialized='view') }}
 
 with interactions as (
