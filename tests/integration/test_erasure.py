@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 
 from millpond import checking, cli, erasure, errors, forgetting, health, lake, maintenance, pipeline, synthetic
 
+# Builds many times over.
+pytestmark = pytest.mark.slow
+
 ZOE = "shop/zoe-4711"
 KEYS = ("zoe-4711", "zoe-card-0042")
 CONTACTS = ("zoe.quill@example.org", "Zoe.Quill@example.org", "+49 170 4711 0815", "zoe-loyal")
@@ -244,7 +247,6 @@ def test_data_set_landed_again_leaves_out_who_was_erased(home: Path) -> None:
     assert named_in(home, key) == set()
 
 
-@pytest.mark.slow
 def test_erasure_killed_at_any_step_is_completed_by_the_next(
     shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

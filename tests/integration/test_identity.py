@@ -29,6 +29,9 @@ select 'crm', 'ann', 'annlee+crm@googlemail.com', '+49 151 12345678', 'L1', 'DE'
 union all
 select 'shop', 'office' || n, 'info@example.org', null, null, 'FR', timestamp '2024-02-20' + interval 1 day * n
 from range(1, 10) as offices(n)
+
+# Builds many times over.
+pytestmark = pytest.mark.slow
 """
 INVOICES = """
 values
@@ -160,7 +163,6 @@ def test_guest_keeps_the_invoice_and_joins_nobody(histories: dict[str, Any]) -> 
     assert ask("select count(*) from marts.customers") == [(13,)]
 
 
-@pytest.mark.slow
 def test_chain_longer_than_the_rounds_stops_the_build_and_says_what_to_raise(home: Path) -> None:
     key = "select 'shop', 'k' || lpad(n::varchar, 2, '0'), "
     chain = key + "'p' || n || '@example.org', null, null, 'DE', timestamp '2024-01-01'"
@@ -177,7 +179,6 @@ def test_chain_longer_than_the_rounds_stops_the_build_and_says_what_to_raise(hom
         )
 
 
-@pytest.mark.slow
 def test_made_up_people_are_found_again(home: Path) -> None:
     """Of pairs of records said to be one person, how many are, and of those that are, how many are said to be."""
     synthetic.land(customers=500, seed=1, days=365, has_dirt=False)

@@ -48,6 +48,9 @@ from pathlib import Path
 import feast_lake
 from millpond import lake, settings
 
+# Builds many times over.
+pytestmark = pytest.mark.slow
+
 LINES = "select count(*), cast(sum(net_amount) as varchar) from marts.invoice_lines"
 REST = '''
     select
@@ -95,7 +98,6 @@ def asking(stop: Path) -> Iterator[list[list[Any]]]:
     seen += [json.loads(line) for line in said.splitlines()]
 
 
-@pytest.mark.slow
 def test_readers_see_whole_states_only_whatever_is_killed(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

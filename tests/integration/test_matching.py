@@ -12,6 +12,9 @@ import pytest
 
 from millpond import dbt, errors, lake, matching, pipeline
 
+# Builds many times over.
+pytestmark = pytest.mark.slow
+
 SPLINK = pytest.mark.skipif(importlib.util.find_spec("splink") is None, reason="the extra splink is not installed")
 
 # 200 persons in a shop and in a CRM. The first 150 give both the same e-mail, the others a different one to each; of

@@ -167,6 +167,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_good_state(
     assert ask("select count(*) from marts.invoice_lines") == before
 
 
+@pytest.mark.slow
 class TestTeam:
     """The same commands with the catalog in PostgreSQL."""
 
