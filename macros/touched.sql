@@ -78,11 +78,14 @@
 {% macro touched_messages(relation='') -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at or has_other_mark('_actions', content_mark('actions', var('response_window_days'))) -%}true{%- else -%}
+    {#- A moment and not a query: when the model runs, the rows that were planned have been forgotten. -#}
+    {%- set first_planned = run_query('select min(sent_at) from ' ~ this ~ ' where is_planned').columns[0][0] %}
     ({{ relation }}source_system, {{ relation }}message_id) in (
         select source_system, message_id from {{ ref('stg_communications__messages') }}
-        where _built_at > {{ built_at }} or sent_at >= (select as_of_date from {{ ref('int_as_of_date') }})
-        union
-        select source_system, message_id from {{ this }} where is_planned
+        where
+            _built_at > {{ built_at }}
+            or sent_at >= (select as_of_date from {{ ref('int_as_of_date') }})
+            {{ "or sent_at >= timestamp '" ~ first_planned ~ "'" if first_planned is not none }}
         union
         select messages.source_system, messages.message_id
         from {{ ref('stg_communications__messages') }} as messages

@@ -180,7 +180,7 @@ def test_rows_that_arrive_later_the_same_day_are_seen(shop: Path, home: Path) ->
     """The observation of tomorrow, made at noon, is made again when the afternoon's invoice has arrived."""
     shutil.copytree(shop, home / "raw")
     build_features(AS_OF)
-    customer = ask("select customer_id from marts.customer_keys where customer_key = 'c1'")[0][0]
+    customer = ask("select record_id from intermediate.int_customer_keys_united where customer_key = 'c1'")[0][0]
     rhythm = f"select customer_id, frequency from features.customer_rhythm where observation_date = '{AS_OF}'"
     query = f"select frequency from ({rhythm}) where customer_id = '{customer}'"
     (before,) = ask(query)[0]
