@@ -10,6 +10,9 @@ import pytest
 
 from millpond import dbt, errors, lake, pipeline, synthetic
 
+# Builds many times over.
+pytestmark = pytest.mark.slow
+
 BEFORE_MERGE = date(2024, 2, 6)
 AFTER_MERGE = date(2024, 3, 5)
 VIEWS = ("customer_purchases", "customer_rhythm", "customer_communications", "customer_profile")
@@ -29,9 +32,6 @@ select 'crm', 'ann', 'annlee+crm@googlemail.com', '+49 151 12345678', 'L1', 'DE'
 union all
 select 'shop', 'office' || n, 'info@example.org', null, null, 'FR', timestamp '2024-02-20' + interval 1 day * n
 from range(1, 10) as offices(n)
-
-# Builds many times over.
-pytestmark = pytest.mark.slow
 """
 INVOICES = """
 values

@@ -17,6 +17,9 @@ import pytest
 
 from millpond import errors, lake, pipeline
 
+# Builds many times over.
+pytestmark = pytest.mark.slow
+
 EARLIER, AS_OF = date(2023, 8, 7), date(2023, 10, 2)
 COMMAND = ["build", "--as-of", AS_OF.isoformat()]
 TABLES = ("marts.invoice_lines", "features.customer_rhythm", "features.customer_communications")
@@ -48,9 +51,6 @@ from pathlib import Path
 import feast_lake
 from millpond import lake, settings
 
-# Builds many times over.
-pytestmark = pytest.mark.slow
-
 LINES = "select count(*), cast(sum(net_amount) as varchar) from marts.invoice_lines"
 REST = '''
     select
@@ -78,7 +78,7 @@ while True:
         break
 """
 POINTS = (
-    "START sql table model staging.base_invoices__lines",
+    "START sql incremental model staging.base_invoices__lines",
     "START sql incremental model features.customer_rhythm",
     "select end_writing(True)",
 )
@@ -145,7 +145,7 @@ def test_interrupted_build_says_so_in_one_line(shop: Path, home: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = home / "logs" / "dbt.log"
-    while process.poll() is None and not (log.exists() and "START sql table" in log.read_text()):
+    while process.poll() is None and not (log.exists() and "START sql incremental" in log.read_text()):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
