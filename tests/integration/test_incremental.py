@@ -14,6 +14,9 @@ from millpond import lake, pipeline
 FIRST = date(2023, 9, 4)
 SECOND = FIRST + timedelta(days=3)
 
+# Of the lake, after each build of the fixture.
+SCHEMA_VERSIONS: list[int] = []
+
 # When a row of the shop reached us, where the row itself does not say. A late invoice comes after its lines.
 ARRIVED_AT = {
     "crm/customers": "created_at",
@@ -78,8 +81,20 @@ def grown(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 def _grow(shop: Path, home: Path) -> None:
     land(shop, home, since=date(1900, 1, 1), until=FIRST)
     pipeline.build(as_of=FIRST)
+    SCHEMA_VERSIONS.append(schema_version())
     land(shop, home, since=FIRST, until=SECOND)
     pipeline.build(as_of=SECOND)
+    SCHEMA_VERSIONS.append(schema_version())
+
+
+def schema_version() -> int:
+    with lake.connect() as connection:
+        return int(connection.execute("select max(schema_version) from ducklake_snapshots('lake')").fetchall()[0][0])
+
+
+def test_second_build_exchanges_rows_and_makes_no_table_or_view_anew(grown: Path) -> None:
+    first, second = SCHEMA_VERSIONS
+    assert second == first
 
 
 def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
@@ -101,7 +116,7 @@ def test_files_of_more_days_give_what_all_files_at_once_give(
 
     monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "at_once"))
     shutil.copytree(grown / "raw", tmp_path / "at_once" / "raw")
-    pipeline.build(as_of=FIRST)
+    # FIRST is a date of the grid, so features as of it are built too.
     pipeline.build(as_of=SECOND)
     assert_equal(after_growth, content())
 
