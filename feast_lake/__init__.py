@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
     from feast_lake.online_store import WalSqliteOnlineStore, WalSqliteOnlineStoreConfig
     from feast_lake.place import Place
+    from feast_lake.publishing import publish_view
     from feast_lake.source import LakeLoggingDestination, LakeSource, SavedDatasetLakeStorage
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "in_course",
     "install_extensions",
     "one_writer",
+    "publish_view",
     "reader",
 ]
 
@@ -58,6 +60,7 @@ _MODULE_OF = {
     "in_course": "branch",
     "install_extensions": "connection",
     "one_writer": "branch",
+    "publish_view": "publishing",
     "reader": "lake",
 }
 

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from feast_lake import LakeBusy, LakeError
-from millpond import settings, upkeep
+from millpond import measuring, settings, upkeep
 from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
 from millpond.terminal import err, out, progress
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(upkeep.app)
+app.add_typer(measuring.app)
 INTERRUPTED = 130
 
 AsOf = Annotated[
@@ -145,13 +146,11 @@ def build(
 @app.command()
 def publish(wait: Wait = 0) -> None:
     """Register the features with Feast and write the newest ones online."""
-    from millpond import pipeline
+    from millpond import pipeline, report
 
-    with progress("Publishing") as report:
-        views = pipeline.publish(wait_seconds=wait, on_view=report)
-    out.print(
-        "Published " + ", ".join(f"{name} ({count:,} keys)" for name, count in views.items()) + ".", highlight=False
-    )
+    with progress("Publishing") as done:
+        published = pipeline.publish(wait_seconds=wait, on_view=done)
+    report.print_published(out, published)
 
 
 @app.command()

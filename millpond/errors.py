@@ -113,3 +113,21 @@ class CannotMatch(UserError):
     """Too few customer records to learn how those of one person vary."""
 
     exit_code = 33
+
+
+class PublishFailed(UserError):
+    """At least one feature view did not reach the online store."""
+
+    exit_code = 34
+
+
+class UnknownFeatures(UserError):
+    """A feature service that is not registered, or a key that it is not read by."""
+
+    exit_code = 36
+
+
+class ServedOtherwise(UserError):
+    """Applications were served values that the lake does not give."""
+
+    exit_code = 37

@@ -11,9 +11,10 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import dbt, features, lake, settings
+from millpond import dbt, features, lake, publishing, settings
 from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
 from millpond.learning import HORIZONS, TRAINERS, Trained
+from millpond.publishing import Published
 from training import dataset, model_store, repurchase_timing, response_propensity
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.errors import TrainingError
@@ -63,11 +64,14 @@ def built_as_of(as_of: date | None = None) -> date:
     return built
 
 
-def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing) -> dict[str, int]:
+def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing) -> list[Published]:
     """Register the features and write the newest ones online.
 
     Returns:
-        Keys published per view.
+        What happened to each view.
+
+    Raises:
+        PublishFailed: a view did not reach the online store.
     """
     built_as_of()
     with lake.writing(wait_seconds):
@@ -75,7 +79,7 @@ def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing
         as_of = built_as_of()
         feature_store = features.store()
         features.apply(feature_store)
-        return features.publish(feature_store, as_of=as_of, on_view=on_view)
+        return publishing.publish(feature_store, as_of=as_of, on_view=on_view)
 
 
 def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> Trained:

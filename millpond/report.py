@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from millpond import lake, settings
+from millpond.auditing import Audited
 from millpond.checking import RawCheck
 from millpond.health import Check
 from millpond.learning import Trained
+from millpond.publishing import Published
 from millpond.traces import Trace
 
 if TYPE_CHECKING:
@@ -119,6 +121,35 @@ def _print_decisions(out: Console, built: date) -> None:
     worth = sum(value or 0 for *_, value in counts)
     out.print(f"{total:,} customers: {chosen}; expected net value {worth:,.2f}.", highlight=False)
     out.print()
+
+
+def print_published(out: Console, published: Sequence[Published]) -> None:
+    """One line per view: what is online, and how fresh."""
+    table = Table(title="Online", title_justify="left")
+    for name in ("view", "keys", "values written", "keys removed", "newest", "seconds"):
+        table.add_column(name, justify="left" if name in ("view", "newest") else "right", no_wrap=name == "view")
+    for one in published:
+        counts = (f"{count:,}" for count in (one.keys, one.values, one.removed))
+        table.add_row(one.view, *counts, str(one.newest or ""), f"{one.seconds:.1f}")
+    out.print(table)
+
+
+def print_audit(out: Console, audited: Sequence[Audited]) -> None:
+    """One line per service, then each feature that was served with a wrong value."""
+    table = Table(title="Served beside the lake", title_justify="left")
+    for name in ("service", "features", "compared", "wrong", "behind", "unproven"):
+        table.add_column(name, justify="left" if name == "service" else "right")
+    for service in sorted({one.service for one in audited}):
+        ours = [one for one in audited if one.service == service]
+        sums = (sum(getattr(one, name) for one in ours) for name in ("compared", "wrong", "behind", "unproven"))
+        table.add_row(service, str(len(ours)), *(f"{count:,}" for count in sums))
+    out.print(table)
+    for one in audited:
+        if one.wrong:
+            examples = "; ".join(one.examples)
+            out.print(
+                f"{one.feature}: {one.wrong:,} of {one.compared:,} wrong: {examples}", highlight=False, soft_wrap=True
+            )
 
 
 def print_raw_check(out: Console, found: RawCheck) -> None:

@@ -1,18 +1,21 @@
 """The whole loop on a small made-up shop, as a user runs it."""
 
+import asyncio
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from feast import FeatureStore
+from feast import FeatureStore, FeatureView
 
-from millpond import dbt, errors, features, lake, pipeline
+from millpond import auditing, dbt, errors, features, lake, pipeline, publishing
 from millpond.learning import Trained
+from millpond.reader import Reader
 from training import model_store
 
 AS_OF = date(2024, 2, 6)
@@ -28,6 +31,16 @@ VIEWS = (
 def ask(query: str) -> list[tuple[Any, ...]]:
     with lake.connect() as connection:
         return connection.execute(query).fetchall()
+
+
+def described(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with lake.connect() as connection:
+        answer = connection.execute(query)
+        return [column[0] for column in answer.description or ()], answer.fetchall()
+
+
+def audited_feature(audited: list[auditing.Audited]) -> auditing.Audited:
+    return next(one for one in audited if one.wrong)
 
 
 def run_loop() -> dict[str, Trained]:
@@ -102,6 +115,64 @@ class TestLoop:
             features=["customer_purchases:purchase_days_ever"], entity_rows=[{"customer_id": customer}]
         ).to_dict()
         assert online["purchase_days_ever"] == [purchases]
+
+    def test_reader_gives_what_the_lake_holds_and_says_what_is_missing_or_too_old(self) -> None:
+        noon = datetime.combine(AS_OF, time(12), UTC)
+        columns, (row, *_) = described(f"select * from features.customer_rhythm where observation_date = '{AS_OF}'")
+        with Reader("repurchase_timing") as reader:
+            known, unknown = reader.read([row[0], "nobody"], at=noon)
+            (stale,) = reader.read([row[0]], at=noon + timedelta(days=30))
+            assert asyncio.run(reader.read_async([row[0]], at=noon)) == [known]
+        assert {name: known.values[name] for name in columns[1:-1]} == dict(zip(columns[1:-1], row[1:-1], strict=True))
+        assert (known.is_known, known.stale) == (True, ())
+        assert (unknown.is_known, set(unknown.values.values())) == (False, {None})
+        assert (stale.is_known, set(stale.values.values())) == (True, {None})
+        assert set(stale.stale) == set(known.observed_at)
+
+    def test_reader_names_services_and_keys_that_it_expects(self) -> None:
+        with pytest.raises(errors.UnknownFeatures, match="no feature service 'churn'; there are: .*repurchase_timing"):
+            Reader("churn")
+        with pytest.raises(errors.UnknownFeatures, match="is read by customer_id"):
+            Reader("repurchase_timing").read([{"customer": "c1"}])
+
+    def test_audit_finds_the_value_that_was_served_and_is_not_in_the_lake(self, built: Path) -> None:
+        store = features.published_store()
+        customers = [row[0] for row in ask("select distinct customer_id from features.customer_rhythm order by 1")]
+        noon = datetime.combine(AS_OF, time(12), UTC)
+        with Reader("repurchase_timing", is_logged=True) as reader:
+            reader.read(customers, at=noon)
+            with sqlite3.connect(built / "online" / "features.db") as online:
+                wrong = (
+                    "update millpond_customer_rhythm_packed set packed = '[99' || substr(packed, instr(packed, ','))"
+                )
+                online.execute(f"{wrong} where instr(entity_key, ?) > 0", [customers[0].encode()])
+            reader.read(customers[:2], at=noon)
+        audited = auditing.audit(store, store.list_feature_services())
+        assert {one.compared for one in audited} == {len(customers) + 2}
+        assert [(one.feature, one.wrong) for one in audited if one.wrong] == [("frequency", 1)]
+        assert f"{customers[0]} at 2024-02-06 12:00:00: served 99, in the lake" in audited_feature(audited).examples[0]
+        assert {one.behind for one in audited} == {0}
+
+    def test_second_publishing_of_the_same_lake_writes_nothing(self) -> None:
+        assert {one.values for one in pipeline.publish()} == {0}
+
+    def test_view_that_cannot_be_published_is_named_and_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        publish = publishing.publish_view
+
+        def fail_for_profile(store: FeatureStore, view: FeatureView, **window: Any) -> Any:
+            if view.name == "customer_profile":
+                raise OSError("disk\nfull")
+            return publish(store, view, **window)
+
+        monkeypatch.setattr(publishing, "publish_view", fail_for_profile)
+        # Another state of the lake, so that every view is due.
+        monkeypatch.setattr(publishing, "layout", lambda view: view.name)
+        done: list[str] = []
+        with pytest.raises(
+            errors.PublishFailed, match="1 of 5 views are as they were online: customer_profile: disk full"
+        ):
+            pipeline.publish(on_view=done.append)
+        assert len(done) == 5
 
     def test_model_folders_hold_card_and_figures(self, built: Path) -> None:
         folder = model_store.current(built / "models", "response_propensity")

@@ -1,0 +1,100 @@
+"""Publishing: the newest features of every view into the online store, one view after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from time import perf_counter
+
+from feast import FeatureStore, FeatureView
+
+from feast_lake import LakeSource, publish_view
+from feast_lake.online_store import layout
+from feast_lake.publishing import online_store
+from millpond import lake
+from millpond.errors import BuildFailed, PublishFailed
+
+# A view without ttl lives this long online.
+UNBOUNDED = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What happened to one view.
+
+    Attributes:
+        keys: customers (and other keys) that are online.
+        values: written; 0 where the view was already published from this state of the lake.
+        removed: keys that were online and are no longer in the lake.
+        newest: newest observation date in the lake.
+    """
+
+    view: str
+    keys: int
+    values: int
+    removed: int
+    newest: date | None
+    seconds: float
+
+
+def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str], None]) -> list[Published]:
+    """Make the online store hold each view's newest row per key, and nothing that is no longer in the lake.
+
+    The window is explicit: from the oldest row that the view's ttl still lets live to the as-of date. A view is
+    published whole or not at all, and not again from the same state of the lake: a killed run goes on where it was.
+
+    Raises:
+        PublishFailed: at least one view failed, after all others were tried; names each with its error.
+    """
+    done, failed = [], []
+    for view in feature_store.list_feature_views():
+        if not view.online:
+            continue
+        try:
+            done.append(_publish(feature_store, view, as_of))
+        # Whatever stops one view must not stop the others.
+        except Exception as error:
+            failed.append(f"{view.name}: {' '.join(str(error).split())}")
+        on_view(view.name)
+    if failed:
+        raise PublishFailed(
+            f"{len(failed)} of {len(failed) + len(done)} views are as they were online: {'; '.join(failed)}; mend what "
+            "it says, then run `millpond publish` again"
+        )
+    return done
+
+
+def _publish(feature_store: FeatureStore, view: FeatureView, as_of: date) -> Published:
+    begin = perf_counter()
+    end = datetime.combine(as_of, time(), UTC)
+    start = end - (view.ttl or UNBOUNDED)
+    expected, newest, snapshot = _in_lake(view, start, end)
+    mark = f"as of {as_of}, snapshot {snapshot}, layout {layout(view)}"
+    sink = online_store(feature_store)
+    values = removed = 0
+    if sink.published_mark(feature_store.config, view) != mark:
+        replaced = publish_view(feature_store, view, start=start, end=end, mark=mark)
+        values, removed = replaced.values, replaced.removed
+    found = sink.count_published(feature_store.config, view)
+    if found < expected:
+        raise BuildFailed(f"{found} of {expected} keys are in the online store")
+    return Published(view.name, expected, values, removed, newest, perf_counter() - begin)
+
+
+def _in_lake(view: FeatureView, start: datetime, end: datetime) -> tuple[int, date | None, int]:
+    """Keys that a view has in a window, its newest date there, and the lake's snapshot."""
+    if not isinstance(view.batch_source, LakeSource):
+        raise BuildFailed("it has no table in the lake: give it a LakeSource")
+    keys = ", ".join(view.join_keys)
+    with lake.connect() as connection:
+        found = connection.execute(
+            f"""
+            select
+                count(distinct ({keys})),
+                max({view.batch_source.timestamp_field}),
+                (select max(snapshot_id) from ducklake_snapshots('lake'))
+            from {view.batch_source.table}
+            where {view.batch_source.timestamp_field} between $start and $end
+            """,
+            {"start": start.date(), "end": end.date()},
+        ).fetchall()
+    return found[0]
