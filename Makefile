@@ -26,6 +26,7 @@ bench: .venv/installed
 	python benchmarks/loop.py
 	python benchmarks/point_in_time.py
 	python benchmarks/lake.py
+	python benchmarks/online.py
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
