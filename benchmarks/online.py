@@ -1,7 +1,7 @@
 """Online reads and publishing: a Reader and `publish_view` beside Feast as it comes, and the bare store as the floor.
 
-A made-up lake of 4 views with 15 features each. Reads are timed one by one after a warm-up, in one thread and in four; the
-peers answer for the same customers. Publishing counts values written per second. Writes benchmarks/results/online.json.
+A made-up lake of 4 views with 15 features each. Reads are timed one by one after a warm-up, in one thread and in four;
+the peers answer for the same customers. Publishing counts values per second. Writes benchmarks/results/online.json.
 """
 
 import argparse
