@@ -1,6 +1,7 @@
 """dbt, run inside this process, with its errors in one line."""
 
 import contextlib
+import functools
 import io
 import json
 import logging
@@ -44,15 +45,13 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
     from dbt.cli.main import dbtRunner
 
     os.environ["MILLPOND_HOME"] = str(settings.home())
-    project, home = str(settings.PROJECT), settings.home()
-    words = ["build", *arguments, "--exclude-resource-type", "unit_test", "--quiet"]
-    words += ["--project-dir", project, "--profiles-dir", project, "--vars", json.dumps(variables)]
-    words += ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
+    words = ["build", *arguments, "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables), *_places()]
     here = os.getcwd()
     try:
         # What dbt prints is in its log; an error comes as one line.
         with contextlib.redirect_stdout(io.StringIO()), _silent_logging():
-            result = dbtRunner(callbacks=[_reporter(on_node)]).invoke(words)
+            manifest = _manifest(_newest_change(), settings.is_shared())
+            result = dbtRunner(manifest, callbacks=[_reporter(on_node)]).invoke(words)
     finally:
         os.chdir(here)
         # dbt would keep the lake open, and its memory, until the process ends.
@@ -61,6 +60,36 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
         raise result.exception
     if not result.success:
         raise _as_user_error(_first_message(result))
+
+
+def _places() -> list[str]:
+    project, home = str(settings.PROJECT), settings.home()
+    artefacts = ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
+    return ["--quiet", "--project-dir", project, "--profiles-dir", project, *artefacts]
+
+
+@functools.lru_cache(maxsize=1)
+def _manifest(newest_change: int, is_shared: bool) -> Any:
+    """The parsed project; parsed without variables, which change from build to build and decide nothing before it.
+
+    Raises:
+        UserError: a model, macro or yml file that dbt cannot parse.
+    """
+    from dbt.cli.main import dbtRunner
+
+    parsed = dbtRunner().invoke(["parse", *_places()])
+    if not parsed.success:
+        raise _as_user_error(str(parsed.exception or "dbt could not parse the project"))
+    return parsed.result
+
+
+def _newest_change() -> int:
+    """Of the project's files and folders, in nanoseconds: what was parsed before it is old."""
+    folders = [settings.PROJECT / name for name in ("models", "macros", "seeds", "tests/dbt")]
+    files = [settings.PROJECT / name for name in ("dbt_project.yml", "profiles.yml")]
+    return max(
+        path.stat().st_mtime_ns for path in (*files, *folders, *(one for top in folders for one in top.rglob("*")))
+    )
 
 
 @contextlib.contextmanager
