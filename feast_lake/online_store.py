@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import md5
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 from feast import Entity, FeatureView
@@ -66,6 +66,27 @@ class Replaced(NamedTuple):
     keys: int
     values: int
     removed: int
+
+
+@runtime_checkable
+class PublishingStore(Protocol):
+    """What publishing and readers need of an online store; see `WalSqliteOnlineStore`."""
+
+    def replace_published(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        batches: Iterable[pa.RecordBatch],
+        *,
+        end: datetime,
+        mark: str = "",
+    ) -> Replaced: ...
+
+    def published_mark(self, config: RepoConfig, view: FeatureView) -> str | None: ...
+
+    def count_published(self, config: RepoConfig, view: FeatureView) -> int: ...
+
+    def read_packed(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> dict[bytes, Packed]: ...
 
 
 def layout(view: FeatureView) -> str:
@@ -125,7 +146,7 @@ class WalSqliteOnlineStore(SqliteOnlineStore):
         names = [field.name for field in table.features]
         with connection:
             for key, values, event_at, _ in data:
-                key_bytes, event_ts = wire.key_bytes(key), _seconds(event_at)
+                key_bytes, event_ts = wire.key_bytes(key), seconds(event_at)
                 rows = [
                     (key_bytes, name, value.SerializeToString(), value.string_val or None, event_ts)
                     for name, value in values.items()
@@ -177,15 +198,14 @@ class WalSqliteOnlineStore(SqliteOnlineStore):
         connection = self._get_conn(config)
         names = [column.name for column in view.entity_columns]
         keys = wire.entity_keys(zip(*(batch[name].to_pylist() for name in names), strict=True), names)
-        timestamps = batch[view.batch_source.timestamp_field if view.batch_source else ""]
-        seconds = timestamps.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).to_pylist()
+        event_ts = stamps(view, batch)
         nothing = [None] * len(keys)
         for field in view.features:
             values = wire.encoded(batch[field.name], field.dtype)
             texts = batch[field.name].to_pylist() if _is_text(batch[field.name]) else nothing
-            rows = zip(keys, [field.name] * len(keys), values, texts, seconds, strict=True)
+            rows = zip(keys, [field.name] * len(keys), values, texts, event_ts, strict=True)
             connection.executemany(_upsert(config, view), rows)
-        packed = zip(keys, seconds, [layout(view)] * len(keys), batch["packed"].to_pylist(), strict=True)
+        packed = zip(keys, event_ts, [layout(view)] * len(keys), batch["packed"].to_pylist(), strict=True)
         connection.executemany(_upsert_packed(config, view), packed)
         connection.executemany("insert into published values (?)", ((key,) for key in keys))
         return len(keys)
@@ -207,9 +227,9 @@ class WalSqliteOnlineStore(SqliteOnlineStore):
         removed = 0
         for name in (_scalar_table(config, view), _packed_table(config, view)):
             condition = "where event_ts <= ? and entity_key not in (select entity_key from published)"
-            gone = connection.execute(f"select count(distinct entity_key) from {name} {condition}", [_seconds(end)])
+            gone = connection.execute(f"select count(distinct entity_key) from {name} {condition}", [seconds(end)])
             removed = max(removed, int(gone.fetchone()[0]))
-            connection.execute(f"delete from {name} {condition}", [_seconds(end)])
+            connection.execute(f"delete from {name} {condition}", [seconds(end)])
         return removed
 
     def published_mark(self, config: RepoConfig, view: FeatureView) -> str | None:
@@ -268,7 +288,14 @@ def _upsert_packed(config: RepoConfig, view: FeatureView) -> str:
     )
 
 
-def _seconds(moment: datetime) -> int:
+def stamps(view: FeatureView, batch: pa.RecordBatch) -> list[int]:
+    """The event timestamps of a batch, in seconds since 1970 UTC."""
+    timestamps = batch[view.batch_source.timestamp_field if view.batch_source else ""]
+    found: list[int] = timestamps.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).to_pylist()
+    return found
+
+
+def seconds(moment: datetime) -> int:
     """Since 1970; a moment without zone is UTC."""
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 

@@ -13,21 +13,21 @@ from feast_lake.connection import identifier
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
 from feast_lake.offline_store import LakeOfflineStore
-from feast_lake.online_store import Replaced, WalSqliteOnlineStore
+from feast_lake.online_store import PublishingStore, Replaced
 from feast_lake.source import LakeSource
 
 _ROWS_PER_BATCH = 10_000
 
 
-def online_store(store: FeatureStore) -> WalSqliteOnlineStore:
+def online_store(store: FeatureStore) -> PublishingStore:
     """The online store behind a feature store; the same object in each call, for it holds the connection.
 
     Raises:
         LakeError: it is of another kind.
     """
     found = store._get_provider().online_store
-    if not isinstance(found, WalSqliteOnlineStore):
-        raise LakeError(f"The online store is a {type(found).__name__}; publishing needs a WalSqliteOnlineStore")
+    if not isinstance(found, PublishingStore):
+        raise LakeError(f"The online store is a {type(found).__name__}; publishing needs one of feast_lake")
     return found
 
 

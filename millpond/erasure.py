@@ -157,6 +157,17 @@ def _files(names: Names) -> Removed:
 
 def _online(names: Names) -> Removed:
     """Feast writes an entity key as its join keys and values, each with its length before it."""
+    return _online_file(names) | (_online_redis(names) if settings.redis() else {})
+
+
+def _online_redis(names: Names) -> Removed:
+    from feast_lake.redis_store import LakeRedisOnlineStore
+    from millpond import features
+
+    return {"online in Redis": LakeRedisOnlineStore().forget(features.store().config, names["customer_id"])}
+
+
+def _online_file(names: Names) -> Removed:
     path = settings.home() / "online" / "features.db"
     if not path.exists():
         return {}

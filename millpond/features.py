@@ -6,6 +6,7 @@ import os
 import sys
 
 from feast import FeatureStore
+from feast.repo_config import load_repo_config
 from feast.repo_operations import apply_total
 
 from millpond import settings
@@ -17,7 +18,13 @@ REPO = settings.PROJECT / "feature_repo"
 def store() -> FeatureStore:
     """Feast's feature store on this home; hold it, for opening it takes a while."""
     os.environ["MILLPOND_HOME"] = str(settings.home())
-    return FeatureStore(repo_path=str(REPO))
+    config = load_repo_config(REPO, REPO / "feature_store.yaml")
+    if settings.redis():
+        config.online_config = {
+            "type": "feast_lake.redis_store.LakeRedisOnlineStore",
+            "connection_string": settings.redis(),
+        }
+    return FeatureStore(config=config)
 
 
 def published_store() -> FeatureStore:

@@ -113,6 +113,8 @@ def _is_empty(connection: DuckDBPyConnection, schema: str, table: str) -> bool:
 
 
 def _online() -> Check:
+    if settings.redis():
+        return Check("online features", True, f"in Redis at {str(settings.redis()).partition(',')[0]}")
     path = settings.home() / "online" / "features.db"
     if not path.exists():
         return Check("online features", False, "none: run `millpond publish`")

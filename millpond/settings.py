@@ -34,6 +34,11 @@ def data_path() -> str:
     return os.environ.get("MILLPOND_DATA") or str(data_folder())
 
 
+def redis() -> str | None:
+    """Where features are online, such as `127.0.0.1:6379,db=1`: MILLPOND_REDIS; None: in a file of this home."""
+    return os.environ.get("MILLPOND_REDIS") or None
+
+
 def data_folder() -> Path:
     return home() / "lake" / "data"
 

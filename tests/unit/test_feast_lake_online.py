@@ -183,5 +183,5 @@ def test_publishing_that_fails_changes_nothing(
 
 def test_store_of_another_kind_is_named(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(store._get_provider()), "online_store", SqliteOnlineStore())
-    with pytest.raises(LakeError, match="is a SqliteOnlineStore; publishing needs a WalSqliteOnlineStore"):
+    with pytest.raises(LakeError, match="is a SqliteOnlineStore; publishing needs one of feast_lake"):
         online_store(store)

@@ -1,0 +1,116 @@
+"""The online store in Redis: as the one in SQLite, and with a server that is gone."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from feast import FeatureStore
+
+from feast_lake import LakeError, publish_view, wire
+from feast_lake.online_store import Packed
+from feast_lake.publishing import online_store
+from feast_lake.redis_store import LakeRedisOnlineStore
+from feast_lake_fixtures import CUSTOMER, PURCHASES, build_lake, feature_store, purchases_view
+
+START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC)
+REDIS = shutil.which("redis-server")
+pytestmark = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(REDIS), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield f"127.0.0.1:{port}", process
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def store(server: tuple[str, "subprocess.Popen[bytes]"], tmp_path: Path) -> FeatureStore:
+    catalog = build_lake(tmp_path / "lake", {"features.purchases": PURCHASES})
+    settings = {"type": "feast_lake.redis_store.LakeRedisOnlineStore", "connection_string": server[0]}
+    config = feature_store(catalog, tmp_path).config
+    config.online_config = settings
+    store = FeatureStore(config=config)
+    store.apply([CUSTOMER, purchases_view()])
+    return store
+
+
+def read(store: FeatureStore, customer: str) -> list[object]:
+    features = ["purchases:purchases", "purchases:spend"]
+    found = store.get_online_features(features, [{"customer_id": customer}]).to_dict()
+    return [found["purchases"][0], found["spend"][0]]
+
+
+def packed(store: FeatureStore, customer: str) -> Packed | None:
+    (key,) = wire.entity_keys([(customer,)], ["customer_id"])
+    return online_store(store).read_packed(store.config, store.get_feature_view("purchases"), [key]).get(key)
+
+
+def write(store: FeatureStore, customer: str, at: str, spend: float) -> None:
+    row = {"customer_id": customer, "observation_date": pd.Timestamp(at), "purchases": 9, "spend": spend}
+    store.write_to_online_store("purchases", pd.DataFrame([row]))
+
+
+def test_published_values_are_read_by_feast_and_packed(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    assert publish_view(store, view, start=START, end=END, mark="first") == (2, 4, 0)
+    assert [read(store, customer) for customer in ("ann", "bob", "nobody")] == [[2, 25.0], [None, 5.0], [None, None]]
+    assert packed(store, "bob") == Packed(int(datetime(2024, 1, 8, tzinfo=UTC).timestamp()), [None, 5.0])
+    assert packed(store, "nobody") is None
+    assert online_store(store).published_mark(store.config, view) == "first"
+    assert online_store(store).count_published(store.config, view) == 2
+
+
+def test_older_value_never_replaces_a_newer_one_and_a_correction_does(store: FeatureStore) -> None:
+    write(store, "ann", "2024-01-10 15:00", 50.0)
+    write(store, "ann", "2024-01-10 14:59", 40.0)
+    assert read(store, "ann") == [9, 50.0]
+    write(store, "ann", "2024-01-10 15:00", 60.0)
+    assert read(store, "ann") == [9, 60.0]
+    assert packed(store, "ann") == Packed(int(datetime(2024, 1, 10, 15, tzinfo=UTC).timestamp()), [9, 60.0])
+
+
+def test_keys_that_left_the_window_go_and_pushed_ones_stay(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    write(store, "ann", "2024-01-09 15:00", 50.0)
+    later = datetime(2024, 1, 9, tzinfo=UTC)
+    assert publish_view(store, view, start=later, end=later) == (0, 0, 1)
+    assert read(store, "ann") == [9, 50.0]
+    assert (read(store, "bob"), packed(store, "bob")) == ([None, None], None)
+
+
+def test_forgotten_key_leaves_every_view_and_no_other_goes(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    redis = online_store(store)
+    assert isinstance(redis, LakeRedisOnlineStore)
+    assert redis.forget(store.config, ["ann"]) == 1
+    assert (read(store, "ann"), packed(store, "ann")) == ([None, None], None)
+    assert read(store, "bob") == [None, 5.0]
+    assert redis.count_published(store.config, view) == 1
+
+
+def test_server_that_is_gone_is_one_line(store: FeatureStore, server: tuple[str, "subprocess.Popen[bytes]"]) -> None:
+    server[1].terminate()
+    server[1].wait()
+    with pytest.raises(LakeError, match="The online store in Redis does not answer"):
+        packed(store, "ann")
+    with pytest.raises(LakeError, match="The online store in Redis does not answer"):
+        publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
