@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from feast_lake.lake import reader
     from feast_lake.offline_store import LakeOfflineStore, LakeOfflineStoreConfig
     from feast_lake.online_store import WalSqliteOnlineStore, WalSqliteOnlineStoreConfig
+    from feast_lake.pinning import pinned
     from feast_lake.place import Place
     from feast_lake.publishing import publish_view
     from feast_lake.source import LakeLoggingDestination, LakeSource, SavedDatasetLakeStorage
@@ -38,6 +39,7 @@ __all__ = [
     "in_course",
     "install_extensions",
     "one_writer",
+    "pinned",
     "publish_view",
     "reader",
 ]
@@ -61,6 +63,7 @@ _MODULE_OF = {
     "install_extensions": "connection",
     "one_writer": "branch",
     "publish_view": "publishing",
+    "pinned": "pinning",
     "reader": "lake",
 }
 

@@ -18,6 +18,7 @@ from feast_lake.point_in_time import entity_rows
 
 TIMESTAMP = "event_timestamp"
 _INPUT = "__lake_entity_input"
+_RESERVED = "__lake_"
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,18 @@ class EntityRows:
         """Take the rows in any of their forms; a frame is not modified.
 
         Raises:
-            LakeError: another type, no timestamp column, or a query that DuckDB refuses.
+            LakeError: another type, no timestamp column, two columns of one name, a reserved name, or a
+                query that DuckDB refuses.
         """
         if isinstance(entity_df, str):
-            relation = f"({entity_df.strip().rstrip(';')})"
+            # A comment may end the last line.
+            relation = f"({entity_df.strip().rstrip(';')}\n)"
             with lake.read() as connection, explained("read the entity rows"):
                 empty = connection.execute(f"select * from {relation} as entity_rows limit 0")
                 schema = empty.to_arrow_table().schema
             return EntityRows(relation, None, schema, _timestamp_column(schema))
         table = _as_table(entity_df)
+        _check_names(table.schema.names)
         return EntityRows(_INPUT, table, table.schema, _timestamp_column(table.schema))
 
     @property
@@ -124,9 +128,18 @@ def _as_table(entity_df: object) -> pa.Table:
     if not isinstance(entity_df, pd.DataFrame):
         raise LakeError(f"entity_df is a {type(entity_df).__name__}; expected a data frame, an Arrow table or SQL")
     try:
+        _check_names(list(map(str, entity_df.columns)))
         return pa.Table.from_pandas(entity_df, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise LakeError(f"entity_df has a column of mixed types: {error}") from error
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise LakeError(f"entity_df has {names.count(name)} columns {name!r}; give each a name of its own")
+        if name.startswith(_RESERVED):
+            raise LakeError(f"entity_df has a column {name!r}; names with {_RESERVED!r} are taken, rename it")
 
 
 def _timestamp_column(schema: pa.Schema) -> str:

@@ -13,11 +13,15 @@ An ASOF join sorts both sides, an equality join does not, and rows asked for are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from feast_lake.connection import identifier, literal
+
+if TYPE_CHECKING:
+    from feast.value_type import ValueType
 
 ENTITY_ROWS = "temp.__lake_entity_rows"
 ROW = "__lake_row"
@@ -37,6 +41,8 @@ class ViewRead:
         created: source's column of the created timestamp, if there is one.
         ttl: oldest age of a row to use, inclusive; None for any age.
         known_by_row: use only rows created at or before the entity row's timestamp.
+        name: of the view, for messages.
+        declared: source's column → the type that Feast was told; not all need be there.
     """
 
     relation: str
@@ -46,6 +52,14 @@ class ViewRead:
     created: str | None = None
     ttl: timedelta | None = None
     known_by_row: bool = False
+    name: str = "the view"
+    declared: dict[str, ValueType] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """The source's columns that a read needs."""
+        timestamps = [column for column in (self.timestamp, self.created) if column]
+        return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps]))
 
 
 def historical(views: Sequence[ViewRead]) -> str:
@@ -53,7 +67,9 @@ def historical(views: Sequence[ViewRead]) -> str:
 
     Expects the table ENTITY_ROWS (see entity_rows) to exist. Among the rows of a view with the
     entity row's keys, not newer than its timestamp and not older than ttl, the newest wins, then
-    the newest created; of equal rows one is taken. No such row: the features are null.
+    the newest created, then the greatest features in the order of their names, so
+    that equal lakes give equal answers.
+    No such row: the features are null.
     """
     steps = [step for number, view in enumerate(views) for step in _steps(number, view)]
     features = [f"features_{number}.{identifier(name)}" for number, view in enumerate(views) for name in view.features]
@@ -102,11 +118,9 @@ def rows_between(views: Sequence[ViewRead], *, start: datetime, end: datetime) -
 
 
 def latest_rows(view: ViewRead, *, start: datetime, end: datetime) -> str:
-    """The newest row of each key with a timestamp from start to end, both inclusive."""
+    """The newest row of each key with a timestamp from start to end, both inclusive; ties as in `historical`."""
     keys = ", ".join(map(identifier, view.keys))
-    newest = f"{identifier(view.timestamp)} desc" + (
-        f", {identifier(view.created)} desc nulls last" if view.created else ""
-    )
+    newest = _greatest(map(identifier, [*filter(None, (view.timestamp, view.created)), *sorted(view.features)]))
     partition = f"partition by {keys} " if keys else ""
     return f"{all_rows(view, start=start, end=end)}\nqualify row_number() over ({partition}order by {newest}) = 1"
 
@@ -131,7 +145,8 @@ def _steps(number: int, view: ViewRead) -> list[str]:
     match = [f"matched_{number} as (\n{_matched_known(view)}\n)"] if known_by_row else _match(number, view)
     same_created = f" and matched.{CREATED} = source.{CREATED}" if known_by_row else ""
     features = ", ".join(f"source.{identifier(name)}" for name in view.features)
-    tie_break = f" order by source.{CREATED} desc nulls last" if view.created else ""
+    ranked = [f"source.{CREATED}"] if view.created else []
+    tie_break = _greatest([*ranked, *(f"source.{identifier(name)}" for name in sorted(view.features))])
     return [
         *match,
         (
@@ -140,7 +155,7 @@ def _steps(number: int, view: ViewRead) -> list[str]:
             f"    from matched_{number} as matched\n"
             f"    join {_source(view, features=True)} as source\n"
             f"        on {_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}\n"
-            f"    qualify row_number() over (partition by matched.{ROW}{tie_break}) = 1\n)"
+            f"    qualify row_number() over (partition by matched.{ROW} order by {tie_break}) = 1\n)"
         ),
     ]
 
@@ -189,6 +204,10 @@ def _matched_known(view: ViewRead) -> str:
         f"        and entity_rows.{AT} >= source.{CREATED}{fresh}\n"
         f"    group by {_entity_columns(view)}"
     )
+
+
+def _greatest(columns: Iterable[str]) -> str:
+    return ", ".join(f"{column} desc nulls last" for column in columns)
 
 
 def _within_ttl(ttl: timedelta | None) -> str:

@@ -12,7 +12,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
-from feast_lake.connection import identifier
+from feast_lake.contract import checked_key_types
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
@@ -103,13 +103,7 @@ class HistoricalJob(LakeRetrievalJob):
         self._full_feature_names = full_feature_names
 
     def _prepare(self, connection: DuckDBPyConnection) -> None:
-        key_types: dict[str, str] = {}
-        for view in self._views:
-            if view.keys:
-                columns = ", ".join(f"{identifier(column)}" for column in view.keys.values())
-                described = connection.execute(f"describe select {columns} from {view.relation} as source")
-                key_types |= dict(zip(view.keys, (str(row[1]) for row in described.fetchall()), strict=True))
-        self._rows.load(connection, key_types=key_types)
+        self._rows.load(connection, key_types=checked_key_types(connection, self._views))
 
     @property
     def full_feature_names(self) -> bool:

@@ -138,7 +138,7 @@ class LakeSource(DataSource):
 
     def get_table_query_string(self) -> str:
         """What stands after FROM to read this source."""
-        return qualified(self.table) if self.table else f"({self.query})"
+        return qualified(self.table) if self.table else f"({self.query}\n)"
 
 
 class SavedDatasetLakeStorage(SavedDatasetStorage):

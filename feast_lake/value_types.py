@@ -27,6 +27,10 @@ _SCALARS = {
     "VARCHAR": ValueType.STRING,
 }
 
+_WHOLE = ("INT32", "INT64")
+_REAL = (*_WHOLE, "FLOAT", "DOUBLE")
+_STANDS_FOR = {"INT32": _WHOLE, "INT64": _WHOLE, "FLOAT": _REAL, "DOUBLE": _REAL}
+
 
 def value_type(duckdb_type: str) -> ValueType:
     """Feast's type for a column of a DuckDB type such as `BIGINT` or `DOUBLE[]`.
@@ -43,6 +47,22 @@ def value_type(duckdb_type: str) -> ValueType:
         if element in _SCALARS.values():
             return ValueType[f"{element.name}_LIST"]
     raise LakeError(f"Feast has no type for DuckDB's {duckdb_type}; {_way_out(kind)}")
+
+
+def fits(declared: ValueType, duckdb_type: str) -> bool:
+    """Whether values of a DuckDB type may be answered as the type that Feast was told.
+
+    Widths may differ, and whole numbers may stand for real ones. Feast types that `value_type`
+    never gives (maps, structs, JSON, …) are not judged.
+
+    Raises:
+        LakeError: as from `value_type`.
+    """
+    wanted, suffix = declared.name.removesuffix("_LIST"), "_LIST" * declared.name.endswith("_LIST")
+    if wanted not in {kind.name for kind in _SCALARS.values()}:
+        return True
+    found = value_type(duckdb_type).name
+    return found in {f"{name}{suffix}" for name in _STANDS_FOR.get(wanted, (wanted,))}
 
 
 def _way_out(kind: str) -> str:

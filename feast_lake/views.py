@@ -60,6 +60,7 @@ def _read(view: FeatureView, features: Sequence[str], *, full_names: bool, known
     to_column = {feature: column for column, feature in source.field_mapping.items()}
     prefix = f"{view.projection.name_alias or view.name}__" if full_names else ""
     created = source.created_timestamp_column
+    types = {field.name: field.dtype.to_value_type() for field in view.features}
     return ViewRead(
         relation=source.get_table_query_string(),
         keys=_keys(view, to_column),
@@ -68,6 +69,8 @@ def _read(view: FeatureView, features: Sequence[str], *, full_names: bool, known
         created=to_column.get(created, created) or None,
         ttl=view.ttl or None,
         known_by_row=known_by_row,
+        name=view.name,
+        declared={to_column.get(name, name): types[name] for name in features if name in types},
     )
 
 

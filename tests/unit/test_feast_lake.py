@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from feast import FeatureService, FeatureStore, RequestSource
+from feast.errors import FeastObjectNotFoundException
 from feast.feature_logging import LoggingConfig
 from feast.field import Field
 from feast.on_demand_feature_view import on_demand_feature_view
@@ -246,12 +247,66 @@ def test_eight_threads_read_at_once(store: FeatureStore) -> None:
         (asked((7, "2024-01-09")), "'customer_id' is int64 in entity_df and VARCHAR in the lake"),
         ("select customer_id from features.nothing", "Could not read the entity rows"),
         (["ann"], "entity_df is a list"),
+        (asked(("ann", "2024-01-09"), __lake_row=[1]), "names with '__lake_' are taken"),
+        (
+            pd.concat([asked(("ann", "2024-01-09"))] * 2, axis=1),
+            "entity_df has 2 columns 'customer_id'; give each a name of its own",
+        ),
+        (
+            pa.table([["ann"], ["bob"], [datetime(2024, 1, 9)]], ["customer_id", "customer_id", "event_timestamp"]),
+            "entity_df has 2 columns 'customer_id'",
+        ),
     ],
 )
 def test_a_wrong_entity_df_is_a_one_line_error(store: FeatureStore, rows: Any, message: str) -> None:
     with pytest.raises(LakeError, match=message) as caught:
         store.get_historical_features(rows, PURCHASE_FEATURES).to_df()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("moments", "message"),
+    [
+        (["2024-01-08", datetime(2024, 1, 8)], "entity_df has a column of mixed types: .*event_timestamp"),
+        (["8.1.2024"], "Could not take the entity rows: .*8.1.2024.*YYYY-MM-DD"),
+        ([1704672000], "Could not take the entity rows: .*BIGINT -> TIMESTAMP"),
+    ],
+    ids=["texts and times", "not ISO 8601", "numbers"],
+)
+def test_a_timestamp_that_may_be_misread_is_an_error(store: FeatureStore, moments: list[Any], message: str) -> None:
+    rows = pd.DataFrame({"customer_id": "ann", "event_timestamp": pd.Series(moments, dtype="object")})
+    with pytest.raises(LakeError, match=message) as caught:
+        spend(store, rows)
+    assert "\n" not in str(caught.value)
+
+
+def test_naive_and_aware_times_may_be_mixed_and_texts_are_iso_8601(store: FeatureStore) -> None:
+    tokyo = timezone(timedelta(hours=9))
+    mixed = [datetime(2024, 1, 8), datetime(2024, 1, 8, tzinfo=tokyo), datetime(2024, 1, 8, 9, tzinfo=tokyo)]
+    for moments in (mixed, [moment.isoformat() for moment in mixed]):
+        rows = pd.DataFrame({"customer_id": "ann", "event_timestamp": pd.Series(moments, dtype="object")})
+        assert spend(store, rows) == [25.0, 10.0, 25.0]
+
+
+def test_a_future_time_has_what_is_newest_now(store: FeatureStore) -> None:
+    assert spend(store, asked(("ann", "2100-01-01"))) == [25.0]
+
+
+def test_a_feature_view_or_service_that_feast_does_not_know_is_one_line(store: FeatureStore) -> None:
+    rows = asked(("ann", "2024-01-09"))
+    for names, error, message in (
+        (["purchases:colour"], KeyError, "Feature colour not found in projection purchases"),
+        (["sales:spend"], FeastObjectNotFoundException, "Feature view sales does not exist in project test"),
+        (["spend"], ValueError, "Invalid feature reference 'spend'"),
+    ):
+        with pytest.raises(error, match=message):
+            store.get_historical_features(rows, names)
+    with pytest.raises(FeastObjectNotFoundException, match="Feature service none does not exist"):
+        store.get_feature_service("none")
+
+
+def test_a_comment_may_end_sql(store: FeatureStore) -> None:
+    assert spend(store, "select 'ann' as customer_id, date '2024-01-09' as event_timestamp -- today") == [25.0]
 
 
 def test_an_unknown_feature_is_a_one_line_error(store: FeatureStore) -> None:
@@ -306,7 +361,7 @@ def test_a_source_survives_the_registry() -> None:
         owner="ann@example.com",
     )
     assert LakeSource.from_proto(source.to_proto()) == source
-    assert source.get_table_query_string() == "(select 1 as n, now() as at)"
+    assert source.get_table_query_string() == "(select 1 as n, now() as at\n)"
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,12 @@ def instance(connection: DuckDBPyConnection) -> str:
     return str(folder)
 
 
-def in_another_process(program: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True, timeout=30)
+def in_another_process(program: str, *arguments: str) -> str:
+    """What the program prints; a hang or an error fails the test."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, timeout=60, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
 
 
 INSERT = """
@@ -162,19 +166,21 @@ import multiprocessing, os, sys, feast_lake
 def total():
     with feast_lake.reader(sys.argv[1]) as connection:
         # Enough rows for DuckDB to use its threads.
-        return connection.execute("select sum(n + i * 0) from numbers, range(1000000) r (i)").fetchall()
+        [(found,)] = connection.execute("select sum(n + i * 0) from numbers, range(1000000) r (i)").fetchall()
+        return int(found)
 
-before = total()
+print("parent", total(), flush=True)
 idle = os.fork()
 if not idle:
-    sys.exit(0)
-assert os.waitpid(idle, 0)[1] == 0
-assert total() == before
+    sys.exit(7)
+print("idle child", os.waitstatus_to_exitcode(os.waitpid(idle, 0)[1]))
+print("parent", total())
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    assert pool.apply(total) == before
-assert total() == before
+    print("child", pool.apply(total))
+print("parent", total())
 """
 
 
 def test_a_forked_child_ends_and_can_read_for_itself(catalog: str) -> None:
-    in_another_process(FORK, catalog)
+    said = in_another_process(FORK, catalog).splitlines()
+    assert said == ["parent 1000000", "idle child 7", "parent 1000000", "child 1000000", "parent 1000000"]
