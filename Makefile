@@ -25,6 +25,7 @@ lint: .venv/installed
 bench: .venv/installed
 	python benchmarks/loop.py
 	python benchmarks/point_in_time.py
+	python benchmarks/point_in_time_at_scale.py
 	python benchmarks/lake.py
 	python benchmarks/online.py
 

@@ -15,8 +15,6 @@ import argparse
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
-from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,49 +22,18 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
-import duckdb
 import machine
-import pandas as pd
 import psutil
-import pyarrow as pa
 import pyarrow.parquet as pq
-from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.data_source import DataSource
-from feast.types import Float64, Int64, String
 from point_in_time import differing_cells
+from point_in_time_at_scale_ways import WAYS, Read, Size, prepare, reader
 
-from feast_lake import LakeSource
-
-WAYS = ("feast_lake", "floor", "feast_duckdb")
 SHARES = (100, 30, 10, 3, 1)
-STARTS_ON = "timestamp '2022-01-03'"
 GB = 1e9
-
-Read = Callable[[], pa.Table]
-
-
-class Size(NamedTuple):
-    """What is asked of how much.
-
-    Attributes:
-        rows: of the training set.
-        customers: each has an observation every week, in every view.
-        weeks: of history.
-        views: feature views.
-        features: of each view; every third is a whole number, one in ten values is null.
-        ttl_days: of each view.
-    """
-
-    rows: int
-    customers: int
-    weeks: int
-    views: int
-    features: int
-    ttl_days: int
 
 
 class Limits(NamedTuple):
-    """At which a way is stopped: seconds for all its reads of one size, and memory of its process."""
+    """At which a way is stopped: seconds for all its reads of one size once it is ready, and memory of its process."""
 
     seconds: float
     memory_gb: float
@@ -130,7 +97,7 @@ def watched(folder: Path, way: str, size: Size, limits: Limits, *, repeats: int)
     """Read in a process of its own; stop it at the limits.
 
     Returns:
-        Median and all seconds and the peak of memory; or why it was stopped.
+        Median and all seconds, memory at the start and at most; or why it was stopped.
     """
     receiver, sender = get_context("spawn").Pipe(duplex=False)
     process = get_context("spawn").Process(target=_reads, args=(sender, folder, way, size, repeats), daemon=True)
@@ -144,26 +111,26 @@ def watched(folder: Path, way: str, size: Size, limits: Limits, *, repeats: int)
 
 
 def _watch(pid: int | None, receiver: Connection, limits: Limits) -> dict[str, Any]:
-    until, peak = monotonic() + limits.seconds, 0.0
-    while not receiver.poll(0.05):
-        try:
-            peak = max(peak, psutil.Process(pid).memory_info().rss / GB)
-        except psutil.NoSuchProcess:
-            return {"stopped": "it died", "peak_gb": round(peak, 2)}
-        if monotonic() > until or peak > limits.memory_gb:
-            return {"stopped": f"memory {peak:.1f} GB" if peak > limits.memory_gb else f"{limits.seconds:.0f} s"}
     try:
-        answer = receiver.recv()
-    except EOFError:
-        return {"stopped": "it died", "peak_gb": round(peak, 2)}
-    return answer if "stopped" in answer else answer | {"peak_gb": round(peak, 2)}
+        # Importing the libraries takes a busy machine a while, and is not counted.
+        start = receiver.recv()
+        until, peak = monotonic() + limits.seconds, start["start_gb"]
+        while not receiver.poll(0.05):
+            peak = max(peak, psutil.Process(pid).memory_info().rss / GB)
+            if peak > limits.memory_gb or monotonic() > until:
+                why = f"{limits.memory_gb} GB" if peak > limits.memory_gb else f"{limits.seconds:.0f} s"
+                return {"stopped": f"limit of {why} reached", "peak_gb": round(peak, 2)}
+        return start | receiver.recv() | {"peak_gb": round(peak, 2)}
+    except (EOFError, psutil.NoSuchProcess):
+        return {"stopped": "its process died"}
 
 
 def _reads(sender: Connection, folder: Path, way: str, size: Size, repeats: int) -> None:
     # ibis, below Feast's own store, calls what DuckDB 1.5 deprecates.
     warnings.simplefilter("ignore")
     try:
-        read = floor_reader(folder, size) if way == "floor" else store_reader(folder, way, size)
+        read = reader(folder, way, size)
+        sender.send({"start_gb": round(psutil.Process().memory_info().rss / GB, 2)})
         pq.write_table(read(), folder / f"{way}.{size.rows}.parquet")
         seconds = [_seconds(read) for _ in range(repeats)]
     except Exception as error:
@@ -176,116 +143,6 @@ def _seconds(read: Read) -> float:
     start = perf_counter()
     read()
     return perf_counter() - start
-
-
-def store_reader(folder: Path, way: str, size: Size) -> Read:
-    """A store's answer to the first rows of the training set."""
-    store = feature_store(folder, way, size)
-    asked = pd.read_parquet(folder / "asked.parquet", filters=[("number", "<", size.rows)])
-    features = [f"view_{view}:{name}" for view in range(size.views) for name in feature_names(size, view)]
-    # Feast's own store writes into the frame that it is given.
-    return lambda: store.get_historical_features(asked.copy(), features).to_arrow()
-
-
-def floor_reader(folder: Path, size: Size) -> Read:
-    """DuckDB alone, on the Parquet files."""
-    joins, columns = [], []
-    for view in range(size.views):
-        alive = f"asked.event_timestamp <= v{view}.observed_at + to_days({size.ttl_days})"
-        columns += [f"case when {alive} then v{view}.{name} end as {name}" for name in feature_names(size, view)]
-        joins.append(
-            f"asof left join '{folder}/view_{view}.parquet' as v{view} on asked.customer_id = v{view}.customer_id "
-            f"and asked.event_timestamp >= v{view}.observed_at"
-        )
-    rows = f"(from '{folder}/asked.parquet' where number < {size.rows})"
-    statement = f"select asked.*, {', '.join(columns)} from {rows} as asked {' '.join(joins)}"
-
-    def read() -> pa.Table:
-        with duckdb.connect() as connection:
-            connection.execute("set asof_loop_join_threshold = 0; set enable_progress_bar = false")
-            return connection.execute(statement).to_arrow_table()
-
-    return read
-
-
-# The tables
-
-
-def feature_names(size: Size, view: int) -> list[str]:
-    return [f"f{view}_{number}" for number in range(size.features)]
-
-
-def prepare(folder: Path, size: Size) -> None:
-    """Make the lake, the Parquet files of its tables, the training set, and both stores' registries."""
-    with duckdb.connect() as connection:
-        connection.execute("load ducklake; load sqlite_scanner; set enable_progress_bar = false")
-        connection.execute(f"attach 'ducklake:sqlite:{folder}/catalog.sqlite' as lake (data_path '{folder}/data')")
-        for view in range(size.views):
-            connection.execute(f"create table lake.view_{view} as {_observations(size, view)}")
-            connection.execute(f"copy lake.view_{view} to '{folder}/view_{view}.parquet' (format parquet)")
-        second = f"hash('second' || number) % {size.weeks * 7 * 24 * 3600}"
-        connection.execute(
-            f"""
-            copy (
-                select number, 'c' || hash(number) % {size.customers} as customer_id,
-                    {STARTS_ON} + to_seconds(({second})::bigint) as event_timestamp
-                from range({size.rows}) as rows(number)
-            ) to '{folder}/asked.parquet' (format parquet)
-            """
-        )
-    for way in ("feast_lake", "feast_duckdb"):
-        feature_store(folder, way, size, apply=True)
-
-
-def _observations(size: Size, view: int) -> str:
-    values = ", ".join(_value(view, number, name) for number, name in enumerate(feature_names(size, view)))
-    return (
-        f"select 'c' || customer as customer_id, {STARTS_ON} + to_days((week * 7)::int) as observed_at, {values} "
-        f"from range({size.weeks}) as weeks(week), range({size.customers}) as customers(customer)"
-    )
-
-
-def _value(view: int, number: int, name: str) -> str:
-    kind = "bigint" if number % 3 == 0 else "double"
-    some = f"hash(customer * 31 + week, {view}, {number}) % 10 > 0"
-    return f"case when {some} then (hash(week * 31 + customer, {number}, {view}) % 100000)::{kind} end as {name}"
-
-
-def feature_store(folder: Path, way: str, size: Size, *, apply: bool = False) -> FeatureStore:
-    """A store on the folder's lake or on its Parquet files."""
-    ours = {"type": "feast_lake.offline_store.LakeOfflineStore", "catalog": f"sqlite:{folder}/catalog.sqlite"}
-    config = RepoConfig(
-        project=way,
-        provider="local",
-        registry={"registry_type": "sql", "path": f"sqlite:///{folder}/{way}.db"},
-        offline_store=ours if way == "feast_lake" else {"type": "duckdb"},
-        online_store=None,
-        entity_key_serialization_version=3,
-    )
-    store = FeatureStore(config=config)
-    if apply:
-        customer = Entity(name="customer", join_keys=["customer_id"], value_type=ValueType.STRING)
-        store.apply([customer, *(_view(folder, way, size, view, customer) for view in range(size.views))])
-    return store
-
-
-def _view(folder: Path, way: str, size: Size, view: int, customer: Entity) -> FeatureView:
-    source: DataSource = (
-        LakeSource(table=f"view_{view}", timestamp_field="observed_at")
-        if way == "feast_lake"
-        else FileSource(path=f"{folder}/view_{view}.parquet", timestamp_field="observed_at")
-    )
-    fields = [
-        Field(name=name, dtype=Int64 if number % 3 == 0 else Float64)
-        for number, name in enumerate(feature_names(size, view))
-    ]
-    return FeatureView(
-        name=f"view_{view}",
-        entities=[customer],
-        ttl=timedelta(days=size.ttl_days),
-        schema=[Field(name="customer_id", dtype=String), *fields],
-        source=source,
-    )
 
 
 if __name__ == "__main__":
