@@ -45,16 +45,18 @@
 
 {#- These, and customers who bought a product that changed. -#}
 {% macro touched_buyers() -%}
-    {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
-    {%- set keys = ref('int_customer_keys_versioned') if model.resource_type != 'unit_test' -%}
+    {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
+    {%- if model.resource_type != 'unit_test' -%}
+    {%- set keys, lines, products = ref('int_customer_keys_versioned'), ref('int_invoice_lines_versioned'), ref('stg_invoices__products') -%}
+    {%- endif -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at -%}true{%- else -%}
     customer_id in (
         {{ customers_touched_since(built_at, keys) }}
         union
         select lines.customer_id
-        from {{ ref('int_invoice_lines_versioned') }} as lines
-        inner join {{ ref('stg_invoices__products') }} as products
+        from {{ lines }} as lines
+        inner join {{ products }} as products
             on lines.source_system = products.source_system and lines.product_key = products.product_key
         where products._built_at > {{ built_at }}
     )

@@ -25,6 +25,9 @@ VIEWS = (
     "customer_communications",
     "customer_channel_communications",
     "customer_profile",
+    "customer_channels",
+    "customer_products",
+    "customer_prices",
 )
 
 

@@ -1,0 +1,46 @@
+{#-
+    What a customer's rows add up to changes only when one of them becomes known or is replaced. These macros cut time at those days, so
+    that it is added up once per change and not once per observation date. Rows have known_at and superseded_at as dates.
+-#}
+
+
+{#- Periods in which nothing that we knew of these keys changed; the last one has no end. -#}
+{% macro knowledge_periods(rows, keys) -%}
+    select
+        {{ keys }},
+        known_at,
+        lead(known_at) over (partition by {{ keys }} order by known_at) as superseded_at
+
+    from (
+        select {{ keys }}, known_at from {{ rows }}
+        union
+        select {{ keys }}, superseded_at as known_at from {{ rows }} where superseded_at is not null
+    ) as moments
+{%- endmacro %}
+
+
+{#- Condition: a row is part of what we knew in a period. -#}
+{% macro known_in(row, period) -%}
+    {{ row }}.known_at <= {{ period }}.known_at
+            and coalesce({{ row }}.superseded_at, date '9999-12-31') > {{ period }}.known_at
+{%- endmacro %}
+
+
+{#- By how many the rows with these keys become more or fewer, per day. -#}
+{% macro knowledge_changes(rows, keys) -%}
+    select
+        {{ keys }},
+        known_at,
+        sum(direction) as change
+
+    from (
+        select {{ keys }}, known_at, 1 as direction from {{ rows }}
+        union all
+        -- A row of tomorrow that was replaced today never was.
+        select {{ keys }}, greatest(superseded_at, known_at) as known_at, -1 as direction from {{ rows }} where superseded_at is not null
+    ) as directed
+
+    group by {{ keys }}, known_at
+
+    having sum(direction) != 0
+{%- endmacro %}

@@ -1,0 +1,88 @@
+-- What we knew of a customer's purchases in a category, from and until when.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}") }}
+
+with category_days as (
+
+    select * from {{ ref('int_category_days_versioned') }}
+
+    where {{ touched_buyers() }}
+
+),
+
+brand_lines as (
+
+    select * from {{ ref('int_category_lines_versioned') }}
+
+    where is_sale and brand is not null and {{ touched_buyers() }}
+
+),
+
+periods as (
+
+    {{ knowledge_periods('category_days', 'customer_id, category') }}
+
+),
+
+brands as (
+
+    select
+        periods.customer_id,
+        periods.category,
+        brand_lines.brand,
+        count(*) as lines,
+        periods.known_at
+
+    from periods
+    inner join brand_lines
+        on
+            periods.customer_id = brand_lines.customer_id
+            and periods.category = brand_lines.category
+            and {{ known_in('brand_lines', 'periods') }}
+
+    group by periods.customer_id, periods.category, brand_lines.brand, periods.known_at
+
+),
+
+brand_shares as (
+
+    select
+        customer_id,
+        category,
+        known_at,
+        cast(max(lines) as double) / cast(sum(lines) as double) as main_brand_share
+
+    from brands
+
+    group by customer_id, category, known_at
+
+),
+
+histories as (
+
+    select
+        periods.customer_id,
+        periods.category,
+        count(*) as purchase_days,
+        min(category_days.purchase_date) as first_purchase_date,
+        max(category_days.purchase_date) as last_purchase_date,
+        periods.known_at,
+        periods.superseded_at
+
+    from periods
+    inner join category_days
+        on
+            periods.customer_id = category_days.customer_id
+            and periods.category = category_days.category
+            and {{ known_in('category_days', 'periods') }}
+
+    group by periods.customer_id, periods.category, periods.known_at, periods.superseded_at
+
+)
+
+select
+    histories.*,
+    brand_shares.main_brand_share,
+    {{ this_build() }} as _built_at
+
+from histories
+left join brand_shares using (customer_id, category, known_at)

@@ -1,0 +1,50 @@
+-- A view: read once, by the model that counts it.
+{{ config(materialized='view') }}
+
+-- Customers who bought a category for the first time after another, or both at first on one day (each category with itself among them),
+-- from and until when we knew.
+with histories as (
+
+    select * from {{ ref('int_category_histories_versioned') }}
+
+),
+
+-- A first purchase counts while it is believed, however many purchases follow.
+changes as (
+
+    {{ knowledge_changes('histories', 'customer_id, category, first_purchase_date') }}
+
+),
+
+first_purchases as (
+
+    select
+        *,
+        lead(known_at) over (partition by customer_id, category, first_purchase_date order by known_at) as superseded_at
+
+    from changes
+
+    qualify change > 0
+
+),
+
+successions as (
+
+    select
+        earlier.customer_id,
+        earlier.category,
+        later.category as next_category,
+        later.first_purchase_date > earlier.first_purchase_date as is_after,
+        greatest(earlier.known_at, later.known_at) as known_at,
+        least(earlier.superseded_at, later.superseded_at) as superseded_at
+
+    from first_purchases as earlier
+    inner join first_purchases as later
+        on
+            earlier.customer_id = later.customer_id
+            and earlier.first_purchase_date <= later.first_purchase_date
+            and {{ overlap('earlier', 'later') }}
+
+)
+
+select * from successions
