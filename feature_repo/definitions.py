@@ -86,7 +86,7 @@ def feature_view(model: dict[str, Any]) -> FeatureView:
 def _field(model: str, column: dict[str, Any]) -> Field:
     name, data_type = column["name"], column["data_type"]
     if not column["description"]:
-        raise ValueError(f"feature {model}.{name} has no description: add it to models/features/_features__models.yml")
+        raise ValueError(f"feature {model}.{name} has no description: add it to the yml beside its model")
     if data_type not in TYPES:
         raise ValueError(f"feature {model}.{name} is {data_type}: cast it to one of {', '.join(TYPES)}")
     unit = column["config"]["meta"].get("unit", "")

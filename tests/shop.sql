@@ -60,6 +60,7 @@ copy (
         invoice_id,
         invoiced_at,
         customer_key,
+        case when chance('web' || invoice_id) < 0.6 then 'web' else 'store' end as sales_channel,
         -- One in twenty is late.
         case when chance('late' || invoice_id) < 0.05 then invoiced_at + interval 10 day end as known_at
 
@@ -99,7 +100,10 @@ copy (
         'shop' as source_system,
         'p' || n as product_key,
         'Product ' || n as product_name,
-        'category ' || n % 5 as category
+        'category ' || n % 5 as category,
+        'brand ' || n % 3 as brand,
+        -- Half of them have one.
+        case when n % 2 = 0 then cast(10 + n as decimal(18, 4)) end as list_price
 
     from range(20) as products(n)
 

@@ -24,7 +24,7 @@ days as (
         changes.known_at,
         min(dates.observation_date) as observation_date
 
-    from (select distinct known_at from changes) as changes
+    from changes
     inner join dates on changes.known_at < dates.observation_date
 
     group by changes.known_at
@@ -47,6 +47,16 @@ changes_by_date as (
 
 ),
 
+pairs as (
+
+    select distinct
+        category,
+        next_category
+
+    from changes
+
+),
+
 counts as (
 
     select
@@ -58,7 +68,7 @@ counts as (
 
         dates.observation_date
 
-    from (select distinct category, next_category from changes) as pairs
+    from pairs
     cross join dates
     left join changes_by_date using (category, next_category, observation_date)
 

@@ -95,9 +95,12 @@ prices as (
         cast(sum(paid_amount) as double) / cast(sum(list_amount) as double) as price_over_list,
         max_by(cast(compared_amount as double) / cast(reference_amount as double), invoiced_date) as last_price_over_reference,
         -- Squares and products of deviations from the customer's own means; as decimals, so that sums do not depend on the order of rows.
-        cast(cast(sum(xx) as double) - cast(sum(x) as double) * cast(sum(x) as double) / nullif(sum(n), 0) as decimal(18, 9)) as price_squares,
-        cast(cast(sum(xy) as double) - cast(sum(x) as double) * cast(sum(y) as double) / nullif(sum(n), 0) as decimal(18, 9)) as price_products,
-
+        {% for squares, product, other in [('price_squares', 'xx', 'x'), ('price_products', 'xy', 'y')] -%}
+        cast(
+            cast(sum({{ product }}) as double) - cast(sum(x) as double) * cast(sum({{ other }}) as double) / nullif(sum(n), 0)
+            as decimal(18, 9)
+        ) as {{ squares }},
+        {% endfor %}
         known_at,
         superseded_at,
         {{ this_build() }} as _built_at
