@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from feast import Entity, FeatureService, FeatureView, Field, ValueType
+from feast import Entity, FeatureService, FeatureView, Field, PushSource, RequestSource, ValueType
+from feast.on_demand_feature_view import OnDemandFeatureView, on_demand_feature_view
 from feast.types import Bool, FeastType, Float64, Int64, String, UnixTimestamp
 
 from feast_lake import LakeSource
@@ -56,7 +57,7 @@ def feature_models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def feature_view(model: dict[str, Any]) -> FeatureView:
-    """One feature view per feature model.
+    """One feature view per feature model; meta.feast.push names the source through which single events reach it.
 
     Raises:
         ValueError: a column without description, or of a type that no feature can have.
@@ -74,13 +75,19 @@ def feature_view(model: dict[str, Any]) -> FeatureView:
             *(_field(model["name"], column) for name, column in model["columns"].items() if name not in keys),
         ],
         online=settings["online"],
-        source=LakeSource(
-            name=model["name"],
-            table=f"{model['schema']}.{model['alias']}",
-            timestamp_field=TIMESTAMP_FIELD,
-            description=model["description"],
-        ),
+        source=_source(model),
     )
+
+
+def _source(model: dict[str, Any]) -> LakeSource | PushSource:
+    table = LakeSource(
+        name=model["name"],
+        table=f"{model['schema']}.{model['alias']}",
+        timestamp_field=TIMESTAMP_FIELD,
+        description=model["description"],
+    )
+    push = model["config"]["meta"]["feast"].get("push")
+    return PushSource(name=push, batch_source=table) if push else table
 
 
 def _field(model: str, column: dict[str, Any]) -> Field:
@@ -93,22 +100,80 @@ def _field(model: str, column: dict[str, Any]) -> Field:
     return Field(name=name, dtype=TYPES[data_type], description=column["description"], tags={"unit": unit})
 
 
-def feature_services(models: list[dict[str, Any]], views: dict[str, FeatureView]) -> list[FeatureService]:
-    """One service per name that a feature model lists in meta.feast.services."""
-    members: dict[str, list[FeatureView]] = defaultdict(list)
+REAL_TIME = "real_time"
+
+REQUEST_TIME = RequestSource(
+    name="request_time",
+    schema=[Field(name="request_time", dtype=UnixTimestamp)],
+    description="The moment for which is asked; online, now.",
+)
+
+
+def customer_now(views: dict[str, FeatureView]) -> OnDemandFeatureView:
+    """What holds at request time, from the views that events are pushed into.
+
+    Lists in and out, not single values: Feast's historical reads know only those.
+    """
+
+    def customer_now(inputs: dict[str, Any]) -> dict[str, Any]:
+        # Feast keeps this function without its module, so it brings along what it uses.
+        from datetime import UTC, datetime
+
+        def moment(at: Any) -> datetime | None:
+            if at is None or at != at:
+                return None
+            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+        asked, bought, left = (
+            [moment(at) for at in inputs[name]] for name in ("request_time", "last_purchase_at", "last_unsubscribe_at")
+        )
+        days = [(now.date() - at.date()).days if now and at else None for now, at in zip(asked, bought, strict=True)]
+        return {
+            "days_since_last_purchase_now": days,
+            "bought_today": [since == 0 if now else None for now, since in zip(asked, days, strict=True)],
+            "unsubscribed_now": [at is not None if now else None for now, at in zip(asked, left, strict=True)],
+        }
+
+    return on_demand_feature_view(
+        sources=[views["last_purchase"], views["last_unsubscribe"], REQUEST_TIME],
+        # Without descriptions of their own, for Feast would not find such fields among those that it infers.
+        schema=[
+            Field(name="days_since_last_purchase_now", dtype=Int64),
+            Field(name="bought_today", dtype=Bool),
+            Field(name="unsubscribed_now", dtype=Bool),
+        ],
+        mode="python",
+        description=(
+            "What holds at request_time; all null without one. days_since_last_purchase_now: UTC days from the last "
+            "purchase; null: none. bought_today: the last purchase was on that day. unsubscribed_now: an unsubscribe "
+            "without a later consent is known."
+        ),
+    )(customer_now)
+
+
+def feature_services(
+    models: list[dict[str, Any]], views: dict[str, FeatureView], on_demand: list[OnDemandFeatureView]
+) -> list[FeatureService]:
+    """One service per name that a feature model lists in meta.feast.services; views on demand join real_time."""
+    members: dict[str, list[FeatureView | OnDemandFeatureView]] = defaultdict(list)
     for model in models:
         for service in model["config"]["meta"]["feast"]["services"]:
             members[service].append(views[model["name"]])
+    members[REAL_TIME] += on_demand
     return [FeatureService(name=name, features=list(members[name])) for name in sorted(members)]
 
 
 MODELS = feature_models(json.loads(newest_manifest().read_text()))
 VIEWS = {model["name"]: feature_view(model) for model in MODELS}
 
+# Without the views that it reads, as in a repository that dropped them, there is nothing to say on demand.
+ON_DEMAND = [customer_now(VIEWS)] if {"last_purchase", "last_unsubscribe"} <= VIEWS.keys() else []
+
 # Feast collects the objects that are attributes of this module.
 globals().update(
     {f"{name}_entity": entity for name, entity in ENTITIES.items()}
     | {f"{name}_source": view.batch_source for name, view in VIEWS.items()}
     | {f"{name}_view": view for name, view in VIEWS.items()}
-    | {f"{service.name}_service": service for service in feature_services(MODELS, VIEWS)}
+    | {f"{view.name}_view": view for view in ON_DEMAND}
+    | {f"{service.name}_service": service for service in feature_services(MODELS, VIEWS, ON_DEMAND)}
 )

@@ -131,3 +131,15 @@ class ServedOtherwise(UserError):
     """Applications were served values that the lake does not give."""
 
     exit_code = 37
+
+
+class BadEvent(UserError):
+    """An event that the raw contract does not know."""
+
+    exit_code = 38
+
+
+class FeatureDrift(UserError):
+    """A feature is distributed otherwise than where the models learnt."""
+
+    exit_code = 35

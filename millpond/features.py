@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 
 from feast import FeatureStore
 from feast.repo_config import load_repo_config
@@ -52,7 +53,8 @@ def apply(feature_store: FeatureStore) -> None:
     sys.path.insert(0, str(REPO))
     sys.modules.pop("definitions", None)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
             apply_total(feature_store.config, REPO, skip_source_validation=False)
     finally:
         sys.path.remove(str(REPO))

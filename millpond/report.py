@@ -11,6 +11,7 @@ from rich.table import Table
 from millpond import lake, settings
 from millpond.auditing import Audited
 from millpond.checking import RawCheck
+from millpond.drift import Drift
 from millpond.health import Check
 from millpond.learning import Trained
 from millpond.publishing import Published
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from millpond.loop import Step
 
 SHOWN_PER_ACTION = 2
+SHOWN_DRIFTS = 10
 
 # Column heads that fit beside each other.
 FIGURES = {
@@ -185,3 +187,16 @@ def print_traces(out: Console, left: Sequence[Trace]) -> None:
     """One line per place that still names the person."""
     for trace in left:
         out.print(f"found in {trace.file}: {trace.number:,} {trace.what}", highlight=False, soft_wrap=True)
+
+
+def print_drift(out: Console, found: Sequence[Drift]) -> None:
+    """The features that moved most, the worst first."""
+    dates = f"{found[0].reference_from} to {found[0].reference_to}, now {found[0].observation_date}"
+    table = Table(title=f"Drift of {len(found)} features: trained on {dates}", title_justify="left")
+    table.add_column("feature")
+    for head in ("PSI", "null then", "null now"):
+        table.add_column(head, justify="right")
+    for row in found[:SHOWN_DRIFTS]:
+        shares = (f"{share or 0:.1%}" for share in (row.null_share_reference, row.null_share_now))
+        table.add_row(f"{row.feature_view}.{row.feature}", f"{row.psi:.3f}", *shares)
+    out.print(table)

@@ -1,0 +1,81 @@
+"""Commands between builds: record events, and watch the features drift."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from millpond.errors import BadEvent, FeatureDrift
+from millpond.terminal import out, progress
+
+app = typer.Typer()
+
+
+@app.command()
+def record(
+    kind: Annotated[str, typer.Argument(help="purchase, click, visit or unsubscribe.")],
+    file: Annotated[Path, typer.Argument(help="FILE.json (a list), .csv or .parquet with rows of the raw contract.")],
+) -> None:
+    """Land events in raw and refresh the online features of their customers at once."""
+    from millpond import events
+
+    with progress("Recording"):
+        recorded = events.record(kind, _rows(file))
+    waiting = "".join(f"; {count:,} wait for the next build: {why}" for why, count in recorded.waiting.items())
+    out.print(
+        f"Recorded {recorded.landed:,} events of kind {kind}, refreshed {recorded.pushed:,} customers online{waiting}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Rows of a file; in CSV, nothing is null.
+
+    Raises:
+        BadEvent: the file is not there, or not what its name says.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        match file.suffix:
+            case ".json":
+                rows = json.loads(file.read_text())
+            case ".csv":
+                rows = [
+                    {name: value or None for name, value in row.items()}
+                    for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+                ]
+            case ".parquet":
+                rows = pq.read_table(file).to_pylist()
+            case _:
+                raise ValueError("expected .json, .csv or .parquet")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("expected a list of objects")
+    except (OSError, ValueError) as error:
+        raise BadEvent(f"{file} holds no events: {error}; nothing was recorded") from None
+    return rows
+
+
+@app.command()
+def drift(
+    threshold: Annotated[float, typer.Option(min=0, help="A feature with a higher PSI is drifted.")] = 0.25,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A feature that may drift, for it grows with time; several at once.")
+    ] = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a writer.")] = 0,
+) -> None:
+    """Compare the newest features with those that the models learnt on (PSI) and write measurement.feature_drift."""
+    from millpond import drift as drifting
+    from millpond import report
+
+    with progress("Comparing") as done:
+        found = drifting.measure(threshold=threshold, wait_seconds=wait, on_view=done)
+    report.print_drift(out, found)
+    if drifted := [row for row in found if row.is_drifted and row.feature not in (ignore or [])]:
+        raise FeatureDrift(
+            f"{len(drifted)} of {len(found)} features drifted beyond {threshold:g}, most {drifted[0].feature_view}."
+            f"{drifted[0].feature}: mend its source, or train again if customers changed (measurement.feature_drift)"
+        )
