@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -116,7 +116,7 @@ def record(
         raise BadEvent(f"unknown kind of event {kind!r}: choose one of {', '.join(KINDS)}")
     moment = known_at or datetime.now(UTC)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    rows = events.to_dict("records") if isinstance(events, pd.DataFrame) else list(events)
+    rows = cast("list[Row]", events.to_dict("records") if isinstance(events, pd.DataFrame) else list(events))
     tables = {table: typed(table, part, known_at=moment) for table, part in _by_table(KINDS[kind], rows).items()}
     recorded = tables[KINDS[kind].table]
     if recorded.num_rows == 0:
@@ -234,7 +234,8 @@ def _newer_than_online(store: FeatureStore, kind: Kind, newest: pd.DataFrame, mo
     online = store.get_online_features([f"{kind.view}:{kind.feature}"], customers).to_dict(True)
     held = pd.to_datetime(pd.Series(online[kind.feature]), utc=True).dt.tz_localize(None)
     stamped = pd.to_datetime(pd.Series(online[f"{kind.feature}__ts"]), unit="s")
-    late = stamped.clip(lower=pd.Timestamp(moment).tz_localize(None).floor("s"))
+    now = pd.Series(pd.Timestamp(moment).tz_localize(None).floor("s"), index=stamped.index)
+    late = stamped.where(stamped > now, now)
     stamp = newest["event_at"].where(newest["event_at"] > stamped, late)
     rows = pd.DataFrame(
         {"customer_id": newest["customer_id"], kind.feature: newest["event_at"], "observation_date": stamp}
