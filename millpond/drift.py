@@ -1,4 +1,7 @@
-"""How far each feature is today from what the models learnt on: the population stability index (PSI).
+"""How far each feature is today from the day of training: the population stability index (PSI).
+
+The reference is the observation that a model was trained as of, and not all the history it learnt from: many features
+grow with time, and against history they would be far off on the very day of training.
 
 PSI = sum over bins of (now - reference) * ln(now / reference), of shares of rows. Bins are the deciles of the reference
 for numbers, the most frequent values for words, and one more for null. A timestamp counts as its age in days. Half a
@@ -95,16 +98,16 @@ class Drift(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A view, and the observation dates that a model was trained on."""
+    """A view, and the observation date that a model which reads it was trained as of."""
 
     view: FeatureView
-    dates: tuple[date, ...]
+    trained: date
 
 
 def measure(*, threshold: float, wait_seconds: float, on_view: Callable[[str], None]) -> list[Drift]:
-    """Compare the newest observation of each trained feature with the training dates; write measurement.feature_drift.
+    """Compare the newest observation of each trained feature with that of the training.
 
-    Rows of the same observation date are replaced.
+    Writes measurement.feature_drift; rows of the same observation date are replaced.
 
     Args:
         threshold: a feature with a higher PSI is drifted.
@@ -133,12 +136,12 @@ def _measured(
     store: FeatureStore, connection: DuckDBPyConnection, threshold: float, on_view: Callable[[str], None]
 ) -> Iterator[Drift]:
     observed = dataset.observation_dates(connection)
-    for view, dates in _references(store, observed):
+    for view, trained in _references(store, observed):
         for field in view.features:
-            rows = _observed_sql(view, field.name, field.dtype, dates, observed[-1])
+            rows = _observed_sql(view, field.name, field.dtype, trained=trained, now=observed[-1])
             is_word = field.dtype in (String, Bool)
             psi, nulls_then, nulls_now = connection.execute(psi_sql(rows, is_word=is_word)).fetchall()[0]
-            when = (min(dates), max(dates), observed[-1])
+            when = (trained, trained, observed[-1])
             yield Drift(view.name, field.name, *when, psi, nulls_then, nulls_now, psi > threshold)
         on_view(view.name)
 
@@ -147,32 +150,31 @@ def psi_sql(observed: str, *, is_word: bool) -> str:
     """One row: psi, null_share_reference, null_share_now.
 
     Args:
-        observed: a select of is_reference (the training dates; else now) and value (text or double).
+        observed: a select of is_reference (the day of training; else now) and value (text or double).
         is_word: bins are values, not deciles.
     """
     return PSI.format(observed=observed, bin=BIN_OF_WORD if is_word else BIN_OF_NUMBER)
 
 
 def _references(store: FeatureStore, observed: Sequence[date]) -> list[Reference]:
-    """The views of the current models with the dates that each was trained on; once where models share both."""
-    found: dict[tuple[str, tuple[date, ...]], Reference] = {}
+    """The views of the current models with the date that each was trained as of; once where models share both."""
+    found: dict[tuple[str, date], Reference] = {}
     for name in MODELS:
         folder = model_store.current(settings.models_folder(), name)
-        dates = tuple(dataset.training_dates(observed, model_store.as_of(folder.name))) if folder else ()
+        dates = [one for one in observed if one <= model_store.as_of(folder.name)] if folder else []
         for projection in store.get_feature_service(name).feature_view_projections if dates else ():
-            found[projection.name, dates] = Reference(store.get_feature_view(projection.name), dates)
+            found[projection.name, dates[-1]] = Reference(store.get_feature_view(projection.name), dates[-1])
     if not found:
         raise ModelNotTrained("no model in use has learnt from observations of this lake: run `millpond train` first")
     return list(found.values())
 
 
-def _observed_sql(view: FeatureView, feature: str, dtype: FeastType, dates: Sequence[date], now: date) -> str:
+def _observed_sql(view: FeatureView, feature: str, dtype: FeastType, *, trained: date, now: date) -> str:
     source = view.batch_source
     if not isinstance(source, LakeSource):
         raise TypeError(f"view {view.name} is not in the lake")
     value = f"cast({feature} as {'varchar' if dtype in (String, Bool) else 'double'})"
     if dtype == UnixTimestamp:
         value = f"cast(date_diff('day', {feature}, {source.timestamp_field}) as double)"
-    trained = ", ".join(f"date '{one}'" for one in dates)
-    rows = f"select {{0}} as is_reference, {value} as value from {source.table} where {source.timestamp_field}"
-    return f"{rows.format(True)} in ({trained}) union all {rows.format(False)} = date '{now}'"
+    rows = f"select {value} as value, {{}} as is_reference from {source.table} where {source.timestamp_field}"
+    return f"{rows.format(True)} = date '{trained}' union all {rows.format(False)} = date '{now}'"

@@ -63,7 +63,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 def drift(
     threshold: Annotated[float, typer.Option(min=0, help="A feature with a higher PSI is drifted.")] = 0.25,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="A feature that may drift, for it grows with time; several at once.")
+        list[str] | None, typer.Option(help="A feature that may drift, as tenure_days does; may be given again.")
     ] = None,
     wait: Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a writer.")] = 0,
 ) -> None:

@@ -191,9 +191,9 @@ def print_traces(out: Console, left: Sequence[Trace]) -> None:
 
 def print_drift(out: Console, found: Sequence[Drift]) -> None:
     """The features that moved most, the worst first."""
-    dates = f"{found[0].reference_from} to {found[0].reference_to}, now {found[0].observation_date}"
-    table = Table(title=f"Drift of {len(found)} features: trained on {dates}", title_justify="left")
-    table.add_column("feature")
+    dates = f"trained as of {found[0].reference_to}, now {found[0].observation_date}"
+    table = Table(title=f"Drift of {len(found)} features: {dates}", title_justify="left")
+    table.add_column("feature", overflow="fold")
     for head in ("PSI", "null then", "null now"):
         table.add_column(head, justify="right")
     for row in found[:SHOWN_DRIFTS]:

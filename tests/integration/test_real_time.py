@@ -15,6 +15,7 @@ from feast.data_source import PushMode
 from typer.testing import CliRunner
 
 from millpond import cli, dbt, errors, events, features, lake, pipeline, settings
+from training import model_store
 
 AS_OF, NEXT_DAY = date(2024, 2, 6), date(2024, 2, 7)
 NOW = datetime(2024, 2, 6, 18, tzinfo=UTC)
@@ -48,7 +49,7 @@ def visit(customer: str, when: datetime) -> dict[str, Any]:
 
 def build(as_of: date) -> None:
     """Only what features need, without tests of data; then publish."""
-    nodes = ("--select", "+features", "+messages", "--exclude-resource-type", "test")
+    nodes = ("--select", "+features", "+messages", "+customer_keys", "--exclude-resource-type", "test")
     with lake.writing():
         dbt.build(*nodes, variables={"as_of_date": as_of.isoformat()}, on_node=pipeline.nothing)
     pipeline.publish()
@@ -170,6 +171,57 @@ class TestRecording:
         ).to_arrow()
         assert found["days_since_last_purchase_now"].to_pylist() == [1, None]
         assert found["bought_today"].to_pylist() == [False, False]
+
+
+def drift(*words: str) -> tuple[int, str]:
+    """Exit code of the command, and the mistake that it names."""
+    done = CliRunner().invoke(cli.app, ["drift", *words])
+    if isinstance(done.exception, errors.UserError):
+        return done.exception.exit_code, str(done.exception)
+    return done.exit_code, ""
+
+
+def drifts(condition: str) -> list[tuple[Any, ...]]:
+    with lake.connect() as connection:
+        return connection.execute(
+            f"select feature, is_drifted, null_share_now from measurement.feature_drift where {condition} order by 1"
+        ).fetchall()
+
+
+@pytest.mark.usefixtures("store")
+class TestDrift:
+    def test_without_a_model_the_training_is_named(self) -> None:
+        assert drift() == (19, "no model in use has learnt from observations of this lake: run `millpond train` first")
+
+    def test_nothing_has_drifted_on_the_day_of_training(self) -> None:
+        model_store.keep(
+            settings.models_folder(),
+            "repurchase_timing",
+            as_of=pipeline.built_as_of(),
+            write=lambda folder: None,
+            describe=lambda folder, version: None,
+        )
+        assert drift() == (0, "")
+        assert len(drifts("psi = 0 and not is_drifted and reference_to = observation_date")) == len(drifts("true")) > 50
+
+    def test_planted_drift_is_named_unless_it_is_ignored(self) -> None:
+        newest = f"observation_date = '{pipeline.built_as_of()}'"
+        with lake.writing(), lake.connect(read_only=False) as connection:
+            connection.execute(f"update features.customer_profile set country = 'IT' where {newest}")
+            connection.execute(f"update features.customer_rhythm set gap_days_max = null where {newest}")
+            # Training saw the observation before it.
+            dates = connection.execute("select distinct observation_date from features.customer_rhythm order by 1")
+            trained = dates.fetchall()[-2][0]
+        store_folder = settings.models_folder() / "repurchase_timing"
+        version = f"{trained}-00000000"
+        (store_folder / version).mkdir()
+        model_store.promote(settings.models_folder(), "repurchase_timing", version)
+        code, message = drift("--threshold", "1")
+        assert code == 35
+        assert message.startswith("2 of ")
+        assert "features drifted beyond 1, most customer_" in message
+        assert drifts("is_drifted") == [("country", True, 0.0), ("gap_days_max", True, 1.0)]
+        assert drift("--threshold", "1", "--ignore", "country", "--ignore", "gap_days_max") == (0, "")
 
 
 def raw(table: str, condition: str = "true") -> int:
