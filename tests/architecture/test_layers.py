@@ -65,7 +65,9 @@ def test_no_feature_descends_from_a_label(manifest: dict[str, Any]) -> None:
         return {one}.union(*(ancestors(parent) for parent in parents.get(one, [])))
 
     features = [
-        one for one in parents if one.split(".")[-1].startswith("customer_") and ".features." in _path(manifest, one)
+        one
+        for one in parents
+        if one.split(".")[-1].startswith(("customer_", "last_")) and ".features." in _path(manifest, one)
     ]
     assert features
     assert not [
@@ -119,6 +121,20 @@ def test_feast_views_equal_the_contracts(
         keys = {*view.join_keys, "observation_date"}
         assert [field.name for field in view.features] == [name for name in node["columns"] if name not in keys]
         assert {*node["config"]["meta"]["grain"]} == keys
+
+
+def test_each_kind_of_event_is_pushed_into_a_view_of_one_feature(manifest: dict[str, Any]) -> None:
+    """A pushed row replaces its whole view, so the view may hold nothing that the event does not tell."""
+    from millpond import events
+
+    pushed = {
+        node["config"]["meta"]["feast"]["push"]: (node["name"], [*node["columns"]])
+        for node in models(manifest)
+        if "push" in node["config"]["meta"].get("feast", {})
+    }
+    assert pushed == {
+        kind: (told.view, ["customer_id", told.feature, "observation_date"]) for kind, told in events.KINDS.items()
+    }
 
 
 def test_raw_contract_and_landing_name_the_same_tables(manifest: dict[str, Any]) -> None:

@@ -28,6 +28,10 @@ VIEWS = (
     "customer_channels",
     "customer_products",
     "customer_prices",
+    "last_purchase",
+    "last_click",
+    "last_visit",
+    "last_unsubscribe",
 )
 
 
