@@ -116,7 +116,7 @@ def record(
         raise BadEvent(f"unknown kind of event {kind!r}: choose one of {', '.join(KINDS)}")
     moment = known_at or datetime.now(UTC)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    rows = cast("list[Row]", events.to_dict("records") if isinstance(events, pd.DataFrame) else list(events))
+    rows = cast("list[Row]", events.to_dict("records")) if isinstance(events, pd.DataFrame) else list(events)
     tables = {table: typed(table, part, known_at=moment) for table, part in _by_table(KINDS[kind], rows).items()}
     recorded = tables[KINDS[kind].table]
     if recorded.num_rows == 0:

@@ -105,7 +105,6 @@ class TestRecording:
             row = {"customer_id": customer_id("c2"), "last_purchase_at": at(hour), "observation_date": at(hour)}
             store.push("purchase", pd.DataFrame([row]), to=PushMode.ONLINE)
         assert online(store, "c2")["last_purchase_at"] == at(12)
-        record(store, "purchase", invoice("c2", at(12)))
 
     def test_the_newest_of_several_purchases_counts_in_any_order(self, store: FeatureStore) -> None:
         rows = [invoice("c4", at(hour)) for hour in (9, 14, 12)]
@@ -119,8 +118,9 @@ class TestRecording:
         assert (found["last_purchase_at"], found["bought_today"]) == (at(23, day=5), False)
 
     def test_a_return_is_no_purchase(self, store: FeatureStore) -> None:
-        back = invoice("c6", at(10), lines=[LINE, LINE | {"line_no": 2, "quantity": -1, "net_amount": -5}])
-        credit = invoice("c6", at(11), invoice_type="credit_note")
+        returned = LINE | {"line_no": 2, "quantity": -1, "net_amount": -5}
+        back = invoice("c6", at(10), lines=[LINE, returned])
+        credit = invoice("c6", at(11), lines=[returned], invoice_type="credit_note")
         before = online(store, "c6")
         assert record(store, "purchase", back, credit) == events.Recorded(2, 0, {"no purchase": 2})
         assert online(store, "c6") == before
@@ -157,7 +157,7 @@ class TestRecording:
         assert raw("communications/visits", "visit_id = 'w1' and known_at > timestamp '2026-01-01'") == 1
 
     def test_the_next_build_says_what_was_pushed(self, store: FeatureStore) -> None:
-        customers = [f"c{number}" for number in (1, 2, 4, 5, 6, 7)]
+        customers = [f"c{number}" for number in (1, 4, 5, 6, 7)]
         pushed = {customer: online(store, customer) for customer in customers}
         build(NEXT_DAY)
         assert {customer: online(store, customer) for customer in customers} == pushed
@@ -202,7 +202,7 @@ class TestDrift:
             describe=lambda folder, version: None,
         )
         assert drift() == (0, "")
-        assert len(drifts("psi = 0 and not is_drifted and reference_to = observation_date")) == len(drifts("true")) > 50
+        assert len(drifts("psi = 0 and not is_drifted and reference_to = observation_date")) == len(drifts("true")) > 40
 
     def test_planted_drift_is_named_unless_it_is_ignored(self) -> None:
         newest = f"observation_date = '{pipeline.built_as_of()}'"
