@@ -16,7 +16,6 @@ Source:
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import (
@@ -27,6 +26,7 @@ from scipy.special import (
 )
 
 from training.errors import TrainingError
+from training.histories import History, checked, counted
 
 Floats = NDArray[np.float64]
 
@@ -40,12 +40,6 @@ class BgNbd(NamedTuple):
     b: float
 
 
-class _History(NamedTuple):
-    x: Floats
-    t_x: Floats
-    T: Floats
-
-
 def fit(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
     """Maximum-likelihood parameters.
 
@@ -55,16 +49,12 @@ def fit(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
     Raises:
         TrainingError: a history is impossible, or nobody has bought twice.
     """
-    history = _checked(x, t_x, T)
+    history = checked(x, t_x, T)
     if not (history.x > 0).any():
         raise TrainingError(
             f"{len(history.x)} customers, none with a second purchase day; BG/NBD needs repeat buyers: widen the period"
         )
-    unit = float(history.T.mean())
-    rows = pd.DataFrame({"x": history.x, "t_x": history.t_x / unit, "T": history.T / unit})
-    counted = rows.groupby(["x", "t_x", "T"]).size()
-    distinct = _History(*(counted.index.get_level_values(i).to_numpy() for i in range(3)))
-    weights = counted.to_numpy(dtype=np.float64) / len(rows)
+    distinct, weights, unit = counted(history)
 
     def loss(log_params: Floats) -> tuple[float, Floats]:
         params = BgNbd(*np.exp(log_params))
@@ -86,7 +76,7 @@ def fit(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
 
 def log_likelihood(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> float:
     """Sum over customers of the log-likelihood of their histories."""
-    return float(_log_likelihood(params, _checked(x, t_x, T))[0].sum())
+    return float(_log_likelihood(params, checked(x, t_x, T))[0].sum())
 
 
 def p_alive(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
@@ -95,7 +85,7 @@ def p_alive(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats
     It is 1 for one-time buyers: the model lets customers leave after a repeat purchase
     only.
     """
-    history = _checked(x, t_x, T)
+    history = checked(x, t_x, T)
     r, alpha, a, b = params
     repeat = np.where(history.x > 0, history.x, 1.0)
     log_odds_left = (
@@ -110,7 +100,7 @@ def probability_of_purchase(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: Arra
     Never falls in the horizon and never exceeds `p_alive`.
     """
     alive = p_alive(params, x, t_x, T)
-    history = _checked(x, t_x, T)
+    history = checked(x, t_x, T)
     log_none = (params.r + history.x) * -np.log1p(horizon / (params.alpha + history.T))
     return alive * -np.expm1(log_none)
 
@@ -122,7 +112,12 @@ def expected_purchases(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
         Equation 10 of the paper, with Euler's transformation of 2F1, which keeps the
         terms small for frequent buyers.
     """
-    history = _checked(x, t_x, T)
+    history = checked(x, t_x, T)
+    return p_alive(params, x, t_x, T) * expected_while_alive(params, history, horizon)
+
+
+def expected_while_alive(params: BgNbd, history: History, horizon: float) -> Floats:
+    """Expected purchases within `horizon` of those who are customers at T, shape (n,)."""
     r, alpha, a, b = params
     # Removable singularities at a = 1 and, for one-time buyers, at a + b = 1.
     a = a if abs(a - 1) > 1e-6 else 1 + 1e-6
@@ -130,11 +125,11 @@ def expected_purchases(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     z = horizon / (alpha + history.T + horizon)
     c = a + b + history.x - 1
     series = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, c, z)
-    expected: Floats = p_alive(params, x, t_x, T) * c / (a - 1) * (1 - series)
+    expected: Floats = c / (a - 1) * (1 - series)
     return expected
 
 
-def _log_likelihood(params: BgNbd, history: _History) -> tuple[Floats, Floats]:
+def _log_likelihood(params: BgNbd, history: History) -> tuple[Floats, Floats]:
     """Log-likelihood per row (n,) and its gradient by r, alpha, a, b (4, n)."""
     r, alpha, a, b = params
     x, t_x, T = history
@@ -167,21 +162,3 @@ def _log_likelihood(params: BgNbd, history: _History) -> tuple[Floats, Floats]:
         ]
     )
     return value, gradient
-
-
-def _checked(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> _History:
-    """The histories as float arrays.
-
-    Raises:
-        TrainingError: not 0 <= t_x <= T, x < 0, or a value missing; names the first.
-    """
-    history = _History(*(np.asarray(values, dtype=np.float64) for values in (x, t_x, T)))
-    sound = (history.x >= 0) & (history.t_x >= 0) & (history.t_x <= history.T)
-    if not sound.all():
-        row = int(np.argmin(sound))
-        raise TrainingError(
-            f"row {row}: x={history.x[row]:g}, t_x={history.t_x[row]:g}, "
-            f"T={history.T[row]:g}; expected x >= 0 and 0 <= t_x <= T: "
-            "leave out customers without a purchase"
-        )
-    return history
