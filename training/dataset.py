@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
@@ -20,6 +21,9 @@ RESPONSE_PROPENSITY = "response_propensity"
 
 DAYS_BETWEEN_ROWS = 28
 DAYS_BEFORE_CUT = 7
+
+MAXIMUM_ROWS = 300_000
+"""Of earlier dates; above it a sample teaches about as well (0.3 to 0.9 % more log loss at a fifth of the rows)."""
 
 EVENT_TIMESTAMP = "event_timestamp"
 KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
@@ -68,6 +72,16 @@ def buyers(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
         """,
         {"dates": list(dates)},
     ).df()
+
+
+def sampled(entities: pd.DataFrame, cut: date, limit: int = MAXIMUM_ROWS) -> pd.DataFrame:
+    """All rows of the cut, and about `limit` of those before it: always the same ones, whatever their order."""
+    is_earlier = (entities[EVENT_TIMESTAMP] < pd.Timestamp(cut)).to_numpy()
+    if is_earlier.sum() <= limit:
+        return entities
+    bucket = pd.util.hash_pandas_object(entities[["customer_id", EVENT_TIMESTAMP]].astype(str), index=False)
+    kept = bucket.to_numpy() < np.uint64(2**64 * (limit / is_earlier.sum()))
+    return entities.loc[kept | ~is_earlier].reset_index(drop=True)
 
 
 def service_features(store: FeatureStore, service: str, entities: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +142,7 @@ def repurchase_labels(lake: DuckDBPyConnection, entities: pd.DataFrame, cut: dat
 def repurchase_timing(store: FeatureStore, lake: DuckDBPyConnection, *, cut: date) -> TrainingSet:
     """Rows to learn repurchase timing from, with labels that end at the cut."""
     dates = training_dates(observation_dates(lake), cut)
-    entities = buyers(lake, dates)
+    entities = sampled(buyers(lake, dates), cut)
     return TrainingSet(
         service_features(store, REPURCHASE_TIMING, entities),
         repurchase_labels(lake, entities, cut),

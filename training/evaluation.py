@@ -4,7 +4,7 @@ Outcomes are known for every customer scored; `outcome` and `probability` have s
 (n,) throughout.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -156,18 +156,64 @@ def relative_gain(
     Returns:
         1 - mean(losses) / mean(baseline_losses); > 0 is better than the baseline.
     """
-    ours, theirs = np.asarray(losses), np.asarray(baseline_losses)
-    if customers is not None:
-        whose = np.unique(np.asarray(customers, dtype=str), return_inverse=True)[1]
-        ours = np.bincount(whose, ours).astype(np.float64)
-        theirs = np.bincount(whose, theirs).astype(np.float64)
+    ours, theirs = (_per_customer(values, customers) for values in (losses, baseline_losses))
+    return _bootstrap(
+        1 - ours.sum() / theirs.sum(),
+        lambda drawn: 1 - ours[drawn].sum() / theirs[drawn].sum(),
+        len(ours),
+        seed,
+        resamples,
+    )
+
+
+def mean_interval(
+    values: Floats, *, seed: int, customers: Sequence[str] | None = None, resamples: int = 1000
+) -> Interval:
+    """Mean of a figure that each row has one of, such as its log loss, by bootstrap over customers as above.
+
+    Of differences between two models' losses it is the paired interval.
+    """
+    total, count = (_per_customer(one, customers) for one in (values, np.ones(len(values))))
+    return _bootstrap(
+        total.sum() / count.sum(), lambda drawn: total[drawn].sum() / count[drawn].sum(), len(total), seed, resamples
+    )
+
+
+def _per_customer(values: Floats, customers: Sequence[str] | None) -> Floats:
+    """Sums over the rows of each customer."""
+    if customers is None:
+        return np.asarray(values, dtype=np.float64)
+    whose = np.unique(np.asarray(customers, dtype=str), return_inverse=True)[1]
+    return np.bincount(whose, values).astype(np.float64)
+
+
+def _bootstrap(
+    estimate: float, statistic: Callable[[NDArray[np.intp]], float], n: int, seed: int, resamples: int
+) -> Interval:
+    """The estimate and quantiles of a statistic of n rows drawn with replacement."""
     random = np.random.default_rng(seed)
-    gains = np.empty(resamples)
-    for resample in range(resamples):
-        drawn = random.integers(len(ours), size=len(ours))
-        gains[resample] = 1 - ours[drawn].sum() / theirs[drawn].sum()
-    low, high = np.quantile(gains, [0.025, 0.975])
-    return Interval(float(1 - ours.sum() / theirs.sum()), float(low), float(high))
+    values = [statistic(random.integers(n, size=n)) for _ in range(resamples)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(float(estimate), float(low), float(high))
+
+
+def calibration_curve(outcome: Flags, probability: Floats, *, groups: int = 10) -> list[dict[str, float]]:
+    """Predicted beside actual rates, in groups of equally many rows by probability, lowest first.
+
+    Returns:
+        For each group rows, predicted (mean probability) and actual (rate of the outcome). Rows with equal
+        probabilities may be shared out between groups.
+    """
+    parts = np.array_split(np.argsort(probability, kind="stable"), groups)
+    return [
+        {
+            "rows": len(part),
+            "predicted": float(probability[part].mean()),
+            "actual": float(np.asarray(outcome)[part].mean()),
+        }
+        for part in parts
+        if len(part)
+    ]
 
 
 def concordance(days_to_next_purchase: Floats, risk: Floats) -> float:
