@@ -79,6 +79,21 @@ def test_rows_of_one_customer_are_drawn_together() -> None:
     assert (together.high - together.low) / (apart.high - apart.low) == pytest.approx(np.sqrt(10), rel=0.15)
 
 
+def test_interval_of_a_mean_is_about_two_standard_errors() -> None:
+    values = np.random.default_rng(3).normal(5, 2, size=2500)
+    interval = evaluation.mean_interval(values, seed=1)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 2 / 50, rel=0.1)
+
+
+def test_calibration_curve_of_true_probabilities_is_the_diagonal() -> None:
+    probability = np.random.default_rng(4).random(50_000)
+    outcome = np.random.default_rng(5).random(50_000) < probability
+    curve = evaluation.calibration_curve(outcome, probability)
+    assert [group["rows"] for group in curve] == [5000] * 10
+    assert all(group["actual"] == pytest.approx(group["predicted"], abs=0.03) for group in curve)
+
+
 def test_concordance_of_three_customers_can_be_checked_by_hand() -> None:
     # Pairs: (3, 8) in order, (3, never) tied, (8, never) in reverse.
     days = np.array([3, 8, np.nan])
