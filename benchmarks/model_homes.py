@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
 from millpond import dbt, features, lake, landing, pipeline
-from training.dataset import DAYS_BEFORE_CUT, DAYS_BETWEEN_ROWS
+from training.training_rows import DAYS_BEFORE_CUT, DAYS_BETWEEN_ROWS
 
 
 @dataclass(frozen=True)

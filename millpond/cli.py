@@ -36,6 +36,8 @@ Wait = Annotated[
     float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another process writes.")
 ]
 DEFAULT_HORIZONS = "7,14,30,60,90"
+# Days. training.repurchase_timing says the same; its libraries are not loaded to print help.
+LONGEST_HORIZON = 3650
 
 
 def main() -> None:
@@ -67,9 +69,9 @@ def _date(moment: datetime | None) -> date | None:
 
 def _horizons(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) >= 1 for part in parts):
+    if not all(part.isdigit() and 1 <= int(part) <= LONGEST_HORIZON for part in parts):
         raise typer.BadParameter(
-            f"{text!r}: expected whole days of at least 1, such as 7,14,30", param_hint="--horizons"
+            f"{text!r}: expected whole days from 1 to {LONGEST_HORIZON}, such as 7,14,30", param_hint="--horizons"
         )
     return sorted({int(part) for part in parts})
 
@@ -157,7 +159,7 @@ def publish(wait: Wait = 0) -> None:
 @app.command()
 def train(
     model: Annotated[
-        str | None, typer.Argument(help="repurchase_timing or response_propensity; default: both.")
+        str | None, typer.Argument(help="repurchase_timing, customer_value or response_propensity; default: all.")
     ] = None,
     as_of: AsOf = None,
     wait: Wait = 0,
@@ -172,8 +174,8 @@ def train(
             with progress(f"Training {name}"):
                 report.print_figures(out, pipeline.train(name, as_of=_date(as_of), wait_seconds=wait))
         except CannotTrain as error:
-            # Without messages there is nothing to learn responses from; asked for by name, that is an error.
-            if model or name != learning.OPTIONAL:
+            # Without messages or amounts there is nothing to learn from; asked for by name, that is an error.
+            if model or name not in learning.OPTIONAL:
                 raise
             out.print(f"{error}.", highlight=False)
 

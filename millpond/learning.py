@@ -12,10 +12,19 @@ from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
 from millpond import settings
-from training import backtest, dataset, model_card, model_store, repurchase_timing, response_propensity
+from training import (
+    backtest,
+    customer_value,
+    dataset,
+    model_card,
+    model_store,
+    repurchase_timing,
+    response_propensity,
+)
 from training.backtest import Figures
-from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY, TrainingSet
+from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, TrainingSet
 from training.errors import TrainingError
+from training.training_rows import EVENT_TIMESTAMP
 
 HORIZONS = (7, 14, 30, 60, 90)
 HOLDOUT_DAYS = 90
@@ -52,6 +61,37 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
 
 
 def _test_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
+    train, test, tested_at = _timing_holdout(store, connection, cut)
+    return backtest.timing(train, test, cut=tested_at, horizons=HORIZONS, seed=SEED)
+
+
+def train_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
+    """What each customer will be worth; tested against what they spent in the holdout."""
+    figures = _tested(lambda: _test_value(store, connection, cut))
+    rows = dataset.repurchase_timing(store, connection, cut=cut)
+    margin_share = dataset.margin_share(connection, cut=cut)
+    model = customer_value.fit(rows.features, rows.labels, margin_share=margin_share or 1.0, seed=SEED)
+    unit = f"margin, {margin_share:.1%} of net amount" if margin_share else "net amount, for no product has a cost"
+    facts = {
+        "purpose": "What each customer will be worth within a horizon.",
+        "data": f"{model.metadata['events']:,} rows of customer and date with purchases of known amount until {cut}",
+        "features": list(repurchase_timing.FEATURES),
+        "method": f"{model.metadata['method']}; {customer_value.YEARLY_DISCOUNT:.0%} a year off what comes later",
+        "limits": f"Value is {unit}. The share is that of all customers. How often is the answer of the timing model "
+        "in use when scoring; beyond its horizon values are extrapolated. Costs of serving a customer are not in it.",
+    }
+    return _keep(CUSTOMER_VALUE, connection, cut, facts, figures, lambda to: customer_value.save(model, to))
+
+
+def _test_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
+    train, test, tested_at = _timing_holdout(store, connection, cut)
+    return backtest.value(train, test, cut=tested_at, horizon=HOLDOUT_DAYS, seed=SEED)
+
+
+def _timing_holdout(
+    store: FeatureStore, connection: DuckDBPyConnection, cut: date
+) -> tuple[TrainingSet, TrainingSet, date]:
+    """Rows to learn from and to test on, and the date between them: the newest with a whole holdout behind it."""
     latest = cut - timedelta(days=HOLDOUT_DAYS)
     dates = [one for one in dataset.observation_dates(connection) if one <= latest]
     if not dates:
@@ -61,8 +101,7 @@ def _test_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         dataset.service_features(store, REPURCHASE_TIMING, customers),
         dataset.repurchase_labels(connection, customers, cut),
     )
-    train = dataset.repurchase_timing(store, connection, cut=dates[-1])
-    return backtest.timing(train, test, cut=dates[-1], horizons=HORIZONS, seed=SEED)
+    return dataset.repurchase_timing(store, connection, cut=dates[-1]), test, dates[-1]
 
 
 def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -75,7 +114,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     model = response_propensity.fit(
         inputs,
         sent["responded"].to_numpy(dtype=bool),
-        sent_at=sent[dataset.EVENT_TIMESTAMP],
+        sent_at=sent[EVENT_TIMESTAMP],
         seed=SEED,
         optional=attribute_columns(inputs),
     )
@@ -127,6 +166,10 @@ def _keep(
     stated = {**facts, "not_for": NOT_FOR, "as_of": cut.isoformat(), "lake_snapshot": snapshot}
     if figures:
         stated["test"] = figures.test
+        if figures.groups:
+            stated["expected_and_actual_by_tenth"] = [
+                f"{group['expected']:,.2f} and {group['actual']:,.2f}" for group in figures.groups
+            ]
 
     def describe(folder: Path, version: str) -> None:
         (folder / "metrics.json").write_text(json.dumps(figures._asdict() if figures else None, indent=1) + "\n")
@@ -141,13 +184,19 @@ def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
     if figures is None:
         return {}
     gains: dict[str, Any] = {who: tuple(gain) for who, gain in figures.gains.items()}
-    return {who: {**scores, "model's gain in log loss": gains.get(who)} for who, scores in figures.scores.items()}
+    return {
+        who: {**scores, f"model's gain in {figures.loss}": gains.get(who)} for who, scores in figures.scores.items()
+    }
 
 
-# Without messages there are no responses, and the loop goes on without this model.
-OPTIONAL = RESPONSE_PROPENSITY
+# Without messages there are no responses, without amounts no values, and the loop goes on without these models.
+OPTIONAL = {
+    CUSTOMER_VALUE: "So no customer has an expected value",
+    RESPONSE_PROPENSITY: "So no action has a prediction, and doing nothing wins",
+}
 
 TRAINERS: dict[str, Callable[[FeatureStore, DuckDBPyConnection, date], Trained]] = {
     REPURCHASE_TIMING: train_timing,
+    CUSTOMER_VALUE: train_value,
     RESPONSE_PROPENSITY: train_response,
 }

@@ -39,9 +39,9 @@ def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out
             with _measured(f"train {name}", steps), progress(f"Training {name}"):
                 trained.append(pipeline.train(name, wait_seconds=wait_seconds))
         except CannotTrain as error:
-            if name != OPTIONAL:
+            if name not in OPTIONAL:
                 raise
-            out.print(f"{error}. So no action has a prediction, and doing nothing wins.", highlight=False)
+            out.print(f"{error}. {OPTIONAL[name]}.", highlight=False)
     with _measured("score", steps), progress("Scoring"):
         pipeline.score(horizons=horizons, wait_seconds=wait_seconds)
     with _measured("decide", steps), progress("Deciding") as done:

@@ -15,9 +15,12 @@ from millpond import dbt, features, lake, publishing, settings
 from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
 from millpond.learning import HORIZONS, TRAINERS, Trained
 from millpond.publishing import Published
-from training import dataset, model_store, repurchase_timing, response_propensity
-from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training import customer_value, dataset, model_store, repurchase_timing, response_propensity
+from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.errors import TrainingError
+
+# The value of a year stands beside the horizons asked for.
+VALUE_HORIZON = 365
 
 
 def nothing(name: str) -> None:
@@ -117,7 +120,7 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait
         feature_store = features.published_store()
         with lake.connect() as connection:
             predictions = {
-                "repurchase_timing": _timing_scores(feature_store, connection, date_of_scores, horizons),
+                **_timing_scores(feature_store, connection, date_of_scores, horizons),
                 **_response_scores(feature_store, connection, date_of_scores),
             }
         with lake.connect(read_only=False) as connection:
@@ -140,15 +143,25 @@ def _current_model(name: str, as_of: date) -> Path | None:
 
 def _timing_scores(
     feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
-) -> pd.DataFrame:
+) -> dict[str, pd.DataFrame]:
+    """When and how often each buyer buys, and what that is worth where a value model was trained."""
     folder = _current_model(REPURCHASE_TIMING, as_of)
     if folder is None:
         raise ModelNotTrained("no repurchase_timing model: run `millpond train` first")
     customers = dataset.buyers(connection, [as_of])
     inputs = dataset.service_features(feature_store, REPURCHASE_TIMING, customers)
-    scores = repurchase_timing.load(folder).predict(inputs, horizons)
-    keys = pd.DataFrame({"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": folder.name})
-    return pd.concat([keys, scores], axis=1)
+    timing = repurchase_timing.load(folder)
+
+    def keyed(scores: pd.DataFrame, version: str) -> pd.DataFrame:
+        keys = pd.DataFrame({"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": version})
+        return pd.concat([keys, scores], axis=1)
+
+    scored = {"repurchase_timing": keyed(timing.predict(inputs, horizons), folder.name)}
+    value_folder = _current_model(CUSTOMER_VALUE, as_of)
+    if value_folder is not None:
+        values = customer_value.load(value_folder).predict(inputs, timing, sorted({*horizons, VALUE_HORIZON}))
+        scored["customer_value"] = keyed(values, value_folder.name)
+    return scored
 
 
 def _response_scores(
@@ -177,7 +190,7 @@ def _replace_predictions(connection: DuckDBPyConnection, table: str, rows: pd.Da
     when = "sent_at" if table == "message_response" else "observation_date"
     known = [row[0] for row in connection.execute(f"describe predictions.{table}").fetchall()]
     for column in rows.columns:
-        if column not in known and column.startswith(("p_repurchase_", "expected_purchases_")):
+        if column not in known and column.startswith(("p_repurchase_", "expected_")):
             connection.execute(f"alter table predictions.{table} add column {column} double")
             known.append(column)
     columns = ", ".join(column for column in known if column in rows.columns)

@@ -31,6 +31,9 @@ FIGURES = {
     "calibration_slope": "slope",
     "predicted_over_actual": "pred/act",
     "lift_at_10_percent": "lift 10%",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "top_tenth_share": "top tenth",
 }
 
 
@@ -51,7 +54,7 @@ def print_figures(out: Console, trained: Trained) -> None:
     for baseline, gain in figures.gains.items():
         side = "below" if gain.estimate >= 0 else "above"
         out.print(
-            f"Log loss {abs(gain.estimate):.1%} {side} that of {baseline.replace('_', ' ')} "
+            f"{figures.loss.capitalize()} {abs(gain.estimate):.1%} {side} that of {baseline.replace('_', ' ')} "
             f"(gain, 95 % interval: {gain.low:+.1%} to {gain.high:+.1%}).",
             highlight=False,
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from training import bg_nbd, evaluation, repurchase_timing, response_propensity
+from training import bg_nbd, customer_value, evaluation, repurchase_timing, response_propensity
 from training.columns import numbers
 from training.dataset import TrainingSet
 from training.errors import TrainingError
@@ -19,6 +19,7 @@ from training.person_periods import BIN_EDGES
 from training.repurchase_timing import HISTORY, RepurchaseTimingModel
 from training.survival import survival_from_logits
 from training.timing_trees import FEATURES
+from training.value_metrics import value_by_group, value_metrics
 
 Floats = NDArray[np.float64]
 
@@ -33,12 +34,16 @@ class Figures(NamedTuple):
     Attributes:
         test: what was tested, in words.
         scores: for the model and each baseline, figure → value.
-        gains: for each baseline, the share by which the model's log loss is lower, with its 95 % interval.
+        gains: for each baseline, the share by which the model's loss is lower, with its 95 % interval.
+        loss: which loss.
+        groups: expected and actual in groups of customers, highest expectation first; empty: not of this model.
     """
 
     test: str
     scores: dict[str, dict[str, float]]
     gains: dict[str, Interval]
+    loss: str = "log loss"
+    groups: Sequence[Mapping[str, float]] = ()
 
 
 def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequence[int], seed: int) -> Figures:
@@ -80,6 +85,39 @@ def _bg_nbd_probabilities(
 ) -> dict[int, Floats]:
     x, t_x, tenure = numbers(features, HISTORY).T
     return {horizon: bg_nbd.probability_of_purchase(parameters, x, t_x, tenure, horizon) for horizon in horizons}
+
+
+def value(train: TrainingSet, test: TrainingSet, *, cut: date, horizon: int, seed: int) -> Figures:
+    """Learn before the cut, tell each customer's net amount in the horizon after it, compare with what they spent.
+
+    Args:
+        train: rows whose labels end at the cut.
+        test: one row per customer at the cut, followed up for `horizon` days, of at most 90.
+
+    Raises:
+        TrainingError: too little to learn from, or nothing was spent.
+    """
+    timing_model = repurchase_timing.fit(train.features, train.labels, seed=seed)
+    model = customer_value.fit(train.features, train.labels, margin_share=1, seed=seed)
+    scores = model.predict(test.features, timing_model, [horizon], yearly_discount=0)
+    x, t_x, tenure = numbers(test.features, HISTORY).T
+    counts = bg_nbd.expected_purchases(timing_model.bg_nbd, x, t_x, tenure, horizon)
+    shrunken = customer_value.shrunken_amount(model.gamma_gamma, test.features)
+    spent, days = numbers(test.features, ["net_amount_past_365_days", "tenure_days"]).T
+    expected = {
+        MODEL: scores[f"expected_value_{horizon}d"].to_numpy(),
+        "bg_nbd_gamma_gamma": counts * shrunken,
+        "last_years_spend": spent / np.minimum(days, 365) * horizon,
+    }
+    actual = numbers(test.labels, ["net_amount_in_window"])[:, 0]
+    words = f"net amount of {len(actual):,} customers in {horizon} days from {cut}"
+    return Figures(
+        words,
+        {who: value_metrics(actual, one) for who, one in expected.items()},
+        _gains({who: (one - actual) ** 2 for who, one in expected.items()}, seed=seed, customers=None),
+        loss="squared error",
+        groups=value_by_group(actual, expected[MODEL]),
+    )
 
 
 def response(

@@ -34,6 +34,7 @@ def train_trees(
     names: list[str],
     parameters: dict[str, Any],
     categorical: list[int] | None = None,
+    weight: Floats | None = None,
 ) -> lgb.Booster:
     """Boost from `start`, which predictions must add to the raw score.
 
@@ -43,6 +44,7 @@ def train_trees(
         start: shape (n,). Raw score (logit or log mean) before the first tree.
         parameters: at least the objective; they win over the defaults of this module.
         categorical: columns that hold category codes.
+        weight: shape (n,). Of each row; None: all alike.
 
     Returns:
         A booster read back from its text, so that it equals a saved and loaded one.
@@ -50,6 +52,7 @@ def train_trees(
     data = lgb.Dataset(
         values,
         label=target,
+        weight=weight,
         init_score=start,
         feature_name=names,
         categorical_feature=categorical or [],

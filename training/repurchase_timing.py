@@ -22,6 +22,7 @@ from training.bg_nbd import BgNbd
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import read_json, write_json
+from training.histories import checked
 from training.linear_hazard import LinearHazard
 from training.person_periods import HORIZON_DAYS, person_periods
 from training.survival import Survival
@@ -44,6 +45,9 @@ LABELS = ("days_to_next_purchase", "follow_up_days", "purchase_days_in_window")
 
 MINIMUM_EVENTS = 1000
 """With fewer rows that bought within 90 days of follow-up: the BG/NBD alone."""
+
+LONGEST_HORIZON = 3650
+"""Days. No year of purchases says anything of the next decade."""
 
 MODEL_FILE = "repurchase_timing.json"
 HAZARD_FILE = "hazard_trees.txt"
@@ -72,7 +76,7 @@ class RepurchaseTimingModel:
         Args:
             features: columns FEATURES and HISTORY; one row per customer with at least
                 one purchase before the observation date.
-            horizons: days after the observation date, each >= 1.
+            horizons: days after the observation date, each 1 to LONGEST_HORIZON.
 
         Returns:
             For each horizon p_repurchase_{h}d, which never falls as h grows, and
@@ -82,10 +86,10 @@ class RepurchaseTimingModel:
             horizon is beyond the learnt curve (90 days, less in a short history).
 
         Raises:
-            TrainingError: a column is missing, a history impossible, a horizon < 1.
+            TrainingError: a column is missing, a history impossible, a horizon out of range.
         """
-        if any(horizon < 1 for horizon in horizons):
-            raise TrainingError(f"horizons {list(horizons)}: each must be >= 1 day")
+        if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
+            raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
         values = numbers(features, self.metadata["features"])
         history = numbers(features, HISTORY).T
         survival = self._survival(values, history)
@@ -135,7 +139,14 @@ class RepurchaseTimingModel:
         if self.trees is None:
             x, t_x, tenure = history
             return bg_nbd.expected_purchases(self.bg_nbd, x, t_x, tenure, horizon)
-        return np.maximum(self.trees.daily_rate(values) * horizon, probability)
+        near = min(horizon, self.trees.horizon_days)
+        expected = self.trees.daily_rate(values) * near
+        if horizon > near:
+            # Beyond what was learnt, level by the rate, and the decline of customers who leave by the BG/NBD.
+            past = checked(*history)
+            later, sooner = (bg_nbd.expected_while_alive(self.bg_nbd, past, days) for days in (horizon, near))
+            expected *= later / sooner
+        return np.maximum(expected, probability)
 
 
 def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> RepurchaseTimingModel:

@@ -19,6 +19,7 @@ future_purchases as (
         observations.customer_id,
 
         {{ days_between('observations.observation_date', 'purchase_days.purchase_date') }} as days_to_purchase,
+        purchase_days.net_amount,
 
         observations.observation_date,
         purchase_days.purchase_date,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import baselines, bg_nbd, cox, dataset, evaluation, mbg_nbd, pareto_nbd, survival_metrics
+from training import baselines, bg_nbd, cox, evaluation, mbg_nbd, pareto_nbd, survival_metrics, training_rows
 from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.timing_trees import FEATURES
@@ -144,8 +144,8 @@ def test_sample_of_rows_does_not_depend_on_their_order(seed: int) -> None:
     dates = pd.to_datetime(["2024-01-01", "2024-02-01"])
     rows = pd.DataFrame({"customer_id": np.repeat([f"c{n}" for n in range(200)], 2), "event_timestamp": [*dates] * 200})
     cut = dates[1].date()
-    kept = dataset.sampled(rows, cut, limit=100)
-    shuffled = dataset.sampled(rows.sample(frac=1, random_state=seed), cut, limit=100)
+    kept = training_rows.sampled(rows, cut, limit=100)
+    shuffled = training_rows.sampled(rows.sample(frac=1, random_state=seed), cut, limit=100)
     assert set(kept.itertuples(index=False)) == set(shuffled.itertuples(index=False))
     assert (kept["event_timestamp"] == dates[1]).sum() == 200
     assert 60 < (kept["event_timestamp"] < dates[1]).sum() < 140

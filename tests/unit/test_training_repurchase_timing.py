@@ -213,8 +213,13 @@ def test_text_in_a_number_column_is_named(rows: pd.DataFrame, model: RepurchaseT
 
 
 def test_horizon_of_no_days_is_an_error(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
-    with pytest.raises(TrainingError, match=r"horizons \[0\]: each must be >= 1 day"):
+    with pytest.raises(TrainingError, match=r"^horizons \[0\]: each must be 1 to 3650 days: ask for others$"):
         model.predict(rows, [0])
+
+
+def test_horizon_beyond_reason_is_an_error(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
+    with pytest.raises(TrainingError, match=r"horizons \[30, 3651\]: each must be 1 to 3650 days"):
+        model.predict(rows, [30, 3651])
 
 
 def test_labels_must_match_features(rows: pd.DataFrame) -> None:

@@ -1,0 +1,44 @@
+"""Which rows teach the timing model: the dates of observation, and a sample where there are very many."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+EVENT_TIMESTAMP = "event_timestamp"
+
+DAYS_BETWEEN_ROWS = 28
+DAYS_BEFORE_CUT = 7
+
+MAXIMUM_ROWS = 300_000
+"""Of earlier dates; above it a sample teaches about as well (0.3 to 0.9 % more log loss at a fifth of the rows)."""
+
+
+def training_dates(observation_dates: Sequence[date], cut: date) -> list[date]:
+    """The cut itself, then every 28 days back from 7 days before it, on dates that were observed.
+
+    Args:
+        observation_dates: dates for which features exist, in any order.
+        cut: no label reaches it.
+
+    Returns:
+        Newest first. The cut is left out if it was not observed.
+    """
+    chosen = [cut] if cut in observation_dates else []
+    wanted = cut - timedelta(days=DAYS_BEFORE_CUT)
+    for observed in sorted(observation_dates, reverse=True):
+        if observed <= wanted:
+            chosen.append(observed)
+            wanted = observed - timedelta(days=DAYS_BETWEEN_ROWS)
+    return chosen
+
+
+def sampled(entities: pd.DataFrame, cut: date, limit: int = MAXIMUM_ROWS) -> pd.DataFrame:
+    """All rows of the cut, and about `limit` of those before it: always the same ones, whatever their order."""
+    is_earlier = (entities[EVENT_TIMESTAMP] < pd.Timestamp(cut)).to_numpy()
+    if is_earlier.sum() <= limit:
+        return entities
+    bucket = pd.util.hash_pandas_object(entities[["customer_id", EVENT_TIMESTAMP]].astype(str), index=False)
+    kept = bucket.to_numpy() < np.uint64(2**64 * (limit / is_earlier.sum()))
+    return entities.loc[kept | ~is_earlier].reset_index(drop=True)

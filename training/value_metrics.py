@@ -1,0 +1,49 @@
+"""Figures of expected values of customers beside what they turned out to be worth; both of shape (n,)."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from training.errors import TrainingError
+
+Floats = NDArray[np.float64]
+
+
+def value_metrics(actual: Floats, expected: Floats) -> dict[str, float]:
+    """Figures of one set of expectations.
+
+    Returns:
+        mae, rmse, predicted_over_actual (sums), rank_correlation (Spearman's), top_tenth_share (of the actual value,
+        what those with the tenth of highest expectations brought).
+
+    Raises:
+        TrainingError: nobody was worth anything, or all are expected to be worth the same.
+    """
+    if not actual.sum() > 0 or np.ptp(expected) == 0:
+        raise TrainingError(
+            f"{len(actual)} customers, {actual.sum():g} of value, expectations from {expected.min():g} to "
+            f"{expected.max():g}; expected some value and expectations that differ: evaluate on more customers"
+        )
+    error = expected - actual
+    top = np.argsort(-expected, kind="stable")[: max(1, round(len(expected) / 10))]
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "predicted_over_actual": float(expected.sum() / actual.sum()),
+        "rank_correlation": float(np.corrcoef(rankdata(actual), rankdata(expected))[0, 1]),
+        "top_tenth_share": float(actual[top].sum() / actual.sum()),
+    }
+
+
+def value_by_group(actual: Floats, expected: Floats, *, groups: int = 10) -> list[dict[str, float]]:
+    """Mean expected and actual value in groups of equally many customers, highest expectation first.
+
+    Returns:
+        For each group customers, expected and actual.
+    """
+    parts = np.array_split(np.argsort(-expected, kind="stable"), groups)
+    return [
+        {"customers": len(part), "expected": float(expected[part].mean()), "actual": float(actual[part].mean())}
+        for part in parts
+        if len(part)
+    ]
