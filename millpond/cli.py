@@ -159,7 +159,8 @@ def publish(wait: Wait = 0) -> None:
 @app.command()
 def train(
     model: Annotated[
-        str | None, typer.Argument(help="repurchase_timing, customer_value or response_propensity; default: all.")
+        str | None,
+        typer.Argument(help="repurchase_timing, customer_value, response_propensity or uplift; default: all."),
     ] = None,
     as_of: AsOf = None,
     wait: Wait = 0,

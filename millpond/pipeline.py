@@ -15,8 +15,8 @@ from millpond import dbt, features, lake, publishing, settings
 from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
 from millpond.learning import HORIZONS, TRAINERS, Trained
 from millpond.publishing import Published
-from training import customer_value, dataset, model_store, repurchase_timing, response_propensity
-from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training import customer_value, dataset, model_store, repurchase_timing, response_propensity, uplift
+from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT
 from training.errors import TrainingError
 
 # The value of a year stands beside the horizons asked for.
@@ -170,19 +170,22 @@ def _response_scores(
     folder = _current_model(RESPONSE_PROPENSITY, as_of)
     if folder is None:
         return {}
-    model = response_propensity.load(folder)
+    model, uplift_folder = response_propensity.load(folder), _current_model(UPLIFT, as_of)
     catalogue = dataset.catalogue_offers(connection, as_of=as_of)
     planned = dataset.planned_offers(connection, as_of=as_of)
-    scored = {
-        "response_propensity": catalogue.assign(observation_date=as_of, control_propensity=None, uplift=None),
-        "message_response": planned,
-    }
-    for offers in scored.values():
+    catalogue["observation_date"] = as_of
+    for offers in (catalogue, planned):
         offers["model_version"] = folder.name
-        offers["response_propensity"] = (
-            model.predict(dataset.response_inputs(feature_store, offers)) if len(offers) else None
-        )
-    return scored
+        offers[["response_propensity", "control_propensity", "uplift"]] = None
+        if len(offers):
+            inputs = dataset.response_inputs(feature_store, offers)
+            offers["response_propensity"] = model.predict(inputs)
+            if uplift_folder is not None:
+                # Both models answer the same question, so the chance without contact follows, and stays a chance.
+                effect = uplift.load(uplift_folder).predict(inputs)
+                offers["control_propensity"] = (offers["response_propensity"] - effect).clip(0.0, 1.0)
+                offers["uplift"] = offers["response_propensity"] - offers["control_propensity"]
+    return {"response_propensity": catalogue, "message_response": planned}
 
 
 def _replace_predictions(connection: DuckDBPyConnection, table: str, rows: pd.DataFrame, as_of: date) -> None:

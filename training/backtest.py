@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from training import bg_nbd, customer_value, evaluation, repurchase_timing, response_propensity
+from training import bg_nbd, customer_value, evaluation, qini, repurchase_timing, response_propensity, uplift
 from training.columns import numbers
 from training.dataset import TrainingSet
 from training.errors import TrainingError
@@ -155,6 +155,47 @@ def response(
     losses = {who: evaluation.log_losses(outcome, p) for who, p in predictions.items()}
     words = f"{len(outcome):,} messages sent from {cut}, {outcome.mean():.1%} with a response"
     return Figures(words, scores, _gains(losses, seed=seed, customers=test.labels["customer_id"].tolist()))
+
+
+def effect(
+    train: TrainingSet, test: TrainingSet, *, cut: date, seed: int, optional: Callable[[pd.DataFrame], list[str]]
+) -> Figures:
+    """Learn whom messages change from tests closed at the cut, and judge it on the later ones.
+
+    Args:
+        train, test: features are the inputs of the response model; labels hold customer_id, offer, is_contacted and
+            responded, of offers that have both arms.
+        optional: names the inputs that may be absent from the test.
+
+    Raises:
+        TrainingError: too little to learn from or to test on.
+    """
+    if train.labels.empty or test.labels.empty:
+        raise TrainingError(f"{len(train.labels)} messages of tests before {cut} and {len(test.labels)} after it")
+    responded, contacted = (train.labels[name].to_numpy(dtype=bool) for name in ("responded", "is_contacted"))
+    model = uplift.fit(train.features, responded, contacted, seed=seed, optional=optional(train.features))
+    matrix, n_codes = model.encoding.matrix(train.features), model.encoding.n_codes
+    arms = uplift.fit_arms(matrix, responded, contacted, n_codes=n_codes, seed=seed)
+    unseen = model.encoding.matrix(test.features)
+    scores = {
+        MODEL: model.predict(test.features),
+        "t_learner": arms.uplift(unseen),
+        "response_model": arms.contacted.logits(unseen),
+    }
+    outcome, sent = (test.labels[name].to_numpy(dtype=bool) for name in ("responded", "is_contacted"))
+    gain = qini.gains_of_contact(outcome, sent, test.labels["offer"].tolist())
+    customers = test.labels["customer_id"].tolist()
+    verdicts = {who: qini.verdict(score, gain, customers, seed=seed) for who, score in scores.items()}
+    found = verdicts[MODEL]
+    words = (
+        f"{len(gain):,} messages from {cut}, {1 - sent.mean():.1%} withheld; contact adds {found.effect.estimate:.4f} "
+        f"[{found.effect.low:.4f}, {found.effect.high:.4f}] responses per customer. Verdict: {found.words}"
+    )
+    shown = {
+        who: {"qini": one.qini.estimate, "qini_low": one.qini.low, "qini_high": one.qini.high}
+        for who, one in verdicts.items()
+    }
+    return Figures(words, shown, {}, loss="qini", groups=qini.response_table(scores[MODEL], gain))
 
 
 def _from_earlier_responses(train: pd.DataFrame, responded: NDArray[np.bool_], test: pd.DataFrame) -> Floats:

@@ -19,7 +19,9 @@ from training.training_rows import EVENT_TIMESTAMP, sampled, training_dates
 REPURCHASE_TIMING = "repurchase_timing"
 CUSTOMER_VALUE = "customer_value"
 RESPONSE_PROPENSITY = "response_propensity"
+UPLIFT = "uplift"
 
+SENT = "treatment"
 KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
 
 
@@ -68,9 +70,9 @@ def repurchase_labels(lake: DuckDBPyConnection, entities: pd.DataFrame, cut: dat
         entities: shape (n, 2): customer_id and event_timestamp, the observation date.
 
     Returns:
-        Shape (n, 5), in the order of `entities`: days_to_next_purchase (0: on the date itself; null: none seen),
-        follow_up_days, purchase_days_in_window (purchase days in the first 90 days of the follow-up),
-        valued_purchase_days_in_window (those of known amount), net_amount_in_window (their sum).
+        In the order of `entities`: days_to_next_purchase (0: on the date itself; null: none seen), follow_up_days, and
+        of its first 90 days purchase_days_in_window, valued_purchase_days_in_window (of known amount) and
+        net_amount_in_window (their sum).
     """
     rows = entities.reset_index(drop=True).reset_index(names="row_number")
     with lake.cursor() as cursor:
@@ -132,14 +134,15 @@ def margin_share(lake: DuckDBPyConnection, *, cut: date) -> float | None:
     return share
 
 
-def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date) -> pd.DataFrame:
-    """Messages that were sent, with outcomes closed before the cut and known at it.
+def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date, arm: str | None = SENT) -> pd.DataFrame:
+    """Messages with outcomes closed before the cut and known at it.
 
     Args:
         sent_from: leave out messages sent before; None: take all.
+        arm: treatment: sent; control: withheld by design; None: both.
 
     Returns:
-        customer_id, channel, event_timestamp (when it was sent), action_id, attributes, responded; oldest first.
+        customer_id, channel, event_timestamp (when it was sent), action_id, attributes, arm, responded; oldest first.
     """
     return lake.execute(
         """
@@ -149,6 +152,7 @@ def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date) -> 
             sent_at as event_timestamp,
             action_id,
             attributes,
+            arm,
             coalesce(bool_or(
                 responded_at < $cut
                 and response_known_at < $cut
@@ -156,16 +160,16 @@ def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date) -> 
             ), false) as responded
         from labels.message_responses
         where
-            arm = 'treatment'
+            arm = coalesce($arm, arm)
             and sent_at >= coalesce($sent_from, date '0001-01-01')
             and sent_at < $cut
             and outcome_closes_at <= $cut
             and message_known_at < $cut
             and coalesce(message_superseded_at, date '9999-12-31') >= $cut
-        group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes
+        group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes, arm
         order by sent_at, source_system, message_id
         """,
-        {"sent_from": sent_from, "cut": cut},
+        {"sent_from": sent_from, "cut": cut, "arm": arm},
     ).df()
 
 

@@ -1,4 +1,4 @@
-"""Which rows teach the timing model: the dates of observation, and a sample where there are very many."""
+"""Which rows teach: dates of observation, a sample where there are very many, and messages of tests."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -42,3 +42,16 @@ def sampled(entities: pd.DataFrame, cut: date, limit: int = MAXIMUM_ROWS) -> pd.
     bucket = pd.util.hash_pandas_object(entities[["customer_id", EVENT_TIMESTAMP]].astype(str), index=False)
     kept = bucket.to_numpy() < np.uint64(2**64 * (limit / is_earlier.sum()))
     return entities.loc[kept | ~is_earlier].reset_index(drop=True)
+
+
+def of_tested_offers(messages: pd.DataFrame) -> pd.DataFrame:
+    """Messages whose action and channel some customers received while others were left without by design.
+
+    Returns:
+        With the columns offer (action and channel) and is_contacted.
+    """
+    marked = messages.assign(
+        offer=messages["action_id"] + " by " + messages["channel"], is_contacted=messages["arm"] == "treatment"
+    )
+    has_both = marked.groupby("offer")["is_contacted"].transform("nunique") == 2
+    return marked[has_both].reset_index(drop=True)
