@@ -28,6 +28,7 @@ bench: .venv/installed
 	python benchmarks/point_in_time_at_scale.py
 	python benchmarks/lake.py
 	python benchmarks/online.py
+	python benchmarks/models.py
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,7 +1,7 @@
 """Homes for benchmarks of models: data sets landed, built and registered with Feast, for training sets of the past."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import dbt, features, lake, landing, pipeline
+from millpond import dbt, features, lake, pipeline
 from training.training_rows import DAYS_BEFORE_CUT, DAYS_BETWEEN_ROWS
 
 
@@ -48,17 +48,17 @@ def observation_dates(data: DataSet) -> list[date]:
 
 
 @contextmanager
-def opened(data: DataSet, home: Path, source: Path | None) -> Iterator[tuple[FeatureStore, DuckDBPyConnection]]:
-    """The feature store and the lake of a data set; built if `home` was not built before."""
+def opened(data: DataSet, home: Path, land: Callable[[], object]) -> Iterator[tuple[FeatureStore, DuckDBPyConnection]]:
+    """The feature store and the lake of a data set; landed by `land` and built if `home` was not built before."""
     os.environ["MILLPOND_HOME"] = str(home)
     if not (home / "registry.db").exists():
-        _build(data, source)
+        land()
+        _build(data)
     with lake.connect() as connection:
         yield features.published_store(), connection
 
 
-def _build(data: DataSet, source: Path | None) -> None:
-    landing.land(data.name, source)
+def _build(data: DataSet) -> None:
     # Weeks between the dates asked for would be computed and never read.
     dates = [one.isoformat() for one in observation_dates(data)]
     variables = {"observation_cadence": "month", "observation_dates": dates}

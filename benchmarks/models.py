@@ -24,6 +24,7 @@ from model_homes import DATA_SETS, DataSet, opened
 from models_page import write_leaderboard
 from numpy.typing import NDArray
 
+from millpond import landing
 from training import baselines, bg_nbd, dataset, evaluation, mbg_nbd, pareto_nbd, repurchase_timing, survival_metrics
 from training.baselines import Baseline
 from training.columns import numbers
@@ -97,7 +98,7 @@ def figures(
 def measured(data: DataSet, home: Path, source: Path | None) -> dict[str, Any]:
     """All test dates of one data set, their mean, and gains with intervals over customers."""
     by_date = {}
-    with opened(data, home, source) as (store, lake):
+    with opened(data, home, lambda: landing.land(data.name, source)) as (store, lake):
         for cut in data.cuts:
             begin = perf_counter()
             by_date[cut.isoformat()] = tested(store, lake, cut)

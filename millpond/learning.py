@@ -218,10 +218,10 @@ def _keep(
 def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
     if figures is None:
         return {}
-    gains: dict[str, Any] = {who: tuple(gain) for who, gain in figures.gains.items()}
-    return {
-        who: {**scores, f"model's gain in {figures.loss}": gains.get(who)} for who, scores in figures.scores.items()
-    }
+    rows: dict[str, dict[str, Any]] = {who: dict(scores) for who, scores in figures.scores.items()}
+    for who, gain in figures.gains.items():
+        rows[who][f"model's gain in {figures.loss}"] = tuple(gain)
+    return rows
 
 
 # Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes
