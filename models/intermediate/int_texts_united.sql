@@ -1,4 +1,5 @@
--- Each text once: many customers write the same words, and a text is analysed once.
+-- Each text once: many customers write the same words, and a text is analysed once. Corrected versions too, for features
+-- look back at what was known then.
 {{ config(materialized='view') }}
 
 with texts as (
@@ -7,7 +8,7 @@ with texts as (
         text_hash,
         min(text) as text
 
-    from {{ ref('int_inbound_texts_united') }}
+    from {{ ref('int_inbound_texts_versioned') }}
 
     group by text_hash
 

@@ -15,7 +15,15 @@ pytestmark = pytest.mark.slow
 
 BEFORE_MERGE = date(2024, 2, 6)
 AFTER_MERGE = date(2024, 3, 5)
-VIEWS = ("customer_purchases", "customer_rhythm", "customer_communications", "customer_profile")
+VIEWS = (
+    "customer_purchases",
+    "customer_rhythm",
+    "customer_communications",
+    "customer_profile",
+    "customer_aida",
+    "customer_rfm",
+    "customer_lifecycle",
+)
 
 # Ann buys in the shop and at the till; her CRM record, known on 15 February, shows both the e-mail of the one and the
 # loyalty key of the other. Bob and Cy share an e-mail that many more records show later. Dan and the guest have nobody.

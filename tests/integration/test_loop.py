@@ -32,6 +32,15 @@ VIEWS = (
     "last_click",
     "last_visit",
     "last_unsubscribe",
+    "customer_aida",
+    "customer_rfm",
+    "customer_lifecycle",
+    "customer_service",
+    "customer_returns",
+    "customer_texts",
+    "customer_occasions",
+    "customer_assets",
+    "customer_asset_readings",
 )
 
 

@@ -1,0 +1,89 @@
+-- When a customer entered each stage on the way from aware to advocating, by the rules of seeds/aida_stages.csv. It runs on the clock of
+-- what we knew, so what becomes known later never moves an entry. Stages may be skipped and are never left.
+with rules as (
+
+    select * from {{ ref('aida_stages') }}
+
+),
+
+interactions as (
+
+    select
+        customer_id,
+        kind,
+        known_on,
+        row_number() over (partition by customer_id, kind order by known_on) as place
+
+    from {{ ref('int_interactions_dated') }}
+
+    where kind in (select kind from rules)
+
+),
+
+-- A rule is met on the day of each interaction that is the last of enough within the days it allows.
+met as (
+
+    select
+        newest.customer_id,
+        rules.stage,
+        rules.stage_rank,
+        rules.is_after_sale,
+        oldest.known_on as started_on,
+        newest.known_on as met_on
+
+    from rules
+    inner join interactions as newest on rules.kind = newest.kind
+    inner join interactions as oldest
+        on
+            newest.customer_id = oldest.customer_id
+            and newest.kind = oldest.kind
+            and oldest.place = newest.place - rules.minimal_count + 1
+
+    where coalesce({{ days_between('oldest.known_on', 'newest.known_on') }} <= rules.within_days, true)
+
+),
+
+sales as (
+
+    select
+        customer_id,
+        min(met_on) as sold_on
+
+    from met
+
+    where stage = 'bought'
+
+    group by customer_id
+
+),
+
+-- After the sale only what happened since counts.
+entered as (
+
+    select
+        met.customer_id,
+        met.stage,
+        met.stage_rank,
+        min(met.met_on) as entered_on
+
+    from met
+    left join sales on met.customer_id = sales.customer_id
+
+    where not met.is_after_sale or met.started_on >= sales.sold_on
+
+    group by met.customer_id, met.stage, met.stage_rank
+
+),
+
+-- Forward only: who bought unseen is not interested thereafter.
+forward as (
+
+    select * from entered
+
+    window later_stages as (partition by customer_id order by stage_rank rows between 1 following and unbounded following)
+
+    qualify coalesce(entered_on <= min(entered_on) over later_stages, true)
+
+)
+
+select * from forward
