@@ -131,6 +131,20 @@ def contract(
 
 
 @app.command()
+def catalogue(
+    to: Annotated[Path | None, typer.Option("--out", help="Write it to FILE instead.")] = None,
+) -> None:
+    """Print the catalogue of features as Markdown: type, unit, meaning, services."""
+    from millpond import catalogue
+
+    text = catalogue.catalogue()
+    if to is None:
+        print(text, end="")
+    else:
+        to.write_text(text)
+
+
+@app.command()
 def build(
     as_of: AsOf = None,
     full_refresh: Annotated[
