@@ -39,7 +39,10 @@ met as (
             and newest.kind = oldest.kind
             and oldest.place = newest.place - rules.minimal_count + 1
 
-    where coalesce({{ days_between('oldest.known_on', 'newest.known_on') }} <= rules.within_days, true)
+    where
+        coalesce({{ days_between('oldest.known_on', 'newest.known_on') }} <= rules.within_days, true)
+        -- Where one suffices, whenever it was, only the first can be the entry.
+        and (newest.place = 1 or rules.minimal_count > 1 or rules.is_after_sale)
 
 ),
 
