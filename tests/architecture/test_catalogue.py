@@ -1,8 +1,10 @@
 """The catalogue of features: docs/features.md is what dbt declares."""
 
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
+import yaml
 from typer.testing import CliRunner
 
 from millpond import catalogue, cli, settings
@@ -17,6 +19,18 @@ def test_the_committed_catalogue_is_what_the_models_declare() -> None:
 def test_every_feature_model_has_a_section() -> None:
     models = {file.stem for file in (settings.PROJECT / "models" / "features").glob("*.sql")}
     assert {*re.findall(r"^## (\w+)$", FILE.read_text(), re.MULTILINE)} == models
+
+
+def test_no_two_views_of_a_service_share_a_feature_name() -> None:
+    names: dict[str, Counter[str]] = defaultdict(Counter)
+    for file in (settings.PROJECT / "models" / "features").glob("_*__models.yml"):
+        for view in yaml.safe_load(file.read_text())["models"]:
+            meta = view["config"]["meta"]
+            features = [column["name"] for column in view["columns"] if column["name"] not in meta["grain"]]
+            for service in meta["feast"]["services"]:
+                names[service].update(features)
+    assert "customer_360" in names
+    assert [(service, name) for service, found in names.items() for name, count in found.items() if count > 1] == []
 
 
 def test_meaning_and_null_of_a_feature_are_told_apart(tmp_path: Path) -> None:
