@@ -109,31 +109,29 @@ REQUEST_TIME = RequestSource(
 )
 
 
-def customer_now(views: dict[str, FeatureView]) -> OnDemandFeatureView:
-    """What holds at request time, from the views that events are pushed into.
+def customer_now(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What holds at request time. Lists in and out, not single values: Feast's historical reads know only those."""
+    # Feast keeps this function without its module, so it brings along what it uses.
+    from datetime import UTC, datetime
 
-    Lists in and out, not single values: Feast's historical reads know only those.
-    """
+    def moment(at: Any) -> datetime | None:
+        if at is None or at != at:
+            return None
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
-    def customer_now(inputs: dict[str, Any]) -> dict[str, Any]:
-        # Feast keeps this function without its module, so it brings along what it uses.
-        from datetime import UTC, datetime
+    asked, bought, left = (
+        [moment(at) for at in inputs[name]] for name in ("request_time", "last_purchase_at", "last_unsubscribe_at")
+    )
+    days = [(now.date() - at.date()).days if now and at else None for now, at in zip(asked, bought, strict=True)]
+    return {
+        "days_since_last_purchase_now": days,
+        "bought_today": [since == 0 if now else None for now, since in zip(asked, days, strict=True)],
+        "unsubscribed_now": [at is not None if now else None for now, at in zip(asked, left, strict=True)],
+    }
 
-        def moment(at: Any) -> datetime | None:
-            if at is None or at != at:
-                return None
-            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
-        asked, bought, left = (
-            [moment(at) for at in inputs[name]] for name in ("request_time", "last_purchase_at", "last_unsubscribe_at")
-        )
-        days = [(now.date() - at.date()).days if now and at else None for now, at in zip(asked, bought, strict=True)]
-        return {
-            "days_since_last_purchase_now": days,
-            "bought_today": [since == 0 if now else None for now, since in zip(asked, days, strict=True)],
-            "unsubscribed_now": [at is not None if now else None for now, at in zip(asked, left, strict=True)],
-        }
-
+def customer_now_view(views: dict[str, FeatureView]) -> OnDemandFeatureView:
+    """The view on demand over the views that events are pushed into."""
     return on_demand_feature_view(
         sources=[views["last_purchase"], views["last_unsubscribe"], REQUEST_TIME],
         # Without descriptions of their own, for Feast would not find such fields among those that it infers.
@@ -167,7 +165,7 @@ MODELS = feature_models(json.loads(newest_manifest().read_text()))
 VIEWS = {model["name"]: feature_view(model) for model in MODELS}
 
 # Without the views that it reads, as in a repository that dropped them, there is nothing to say on demand.
-ON_DEMAND = [customer_now(VIEWS)] if {"last_purchase", "last_unsubscribe"} <= VIEWS.keys() else []
+ON_DEMAND = [customer_now_view(VIEWS)] if {"last_purchase", "last_unsubscribe"} <= VIEWS.keys() else []
 
 # Feast collects the objects that are attributes of this module.
 globals().update(
