@@ -58,7 +58,7 @@ class ViewRead:
     @property
     def columns(self) -> list[str]:
         """The source's columns that a read needs."""
-        timestamps = [column for column in (self.timestamp, self.created) if column]
+        timestamps = filter(None, (self.timestamp, self.created))
         return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps]))
 
 
@@ -67,9 +67,8 @@ def historical(views: Sequence[ViewRead]) -> str:
 
     Expects the table ENTITY_ROWS (see entity_rows) to exist. Among the rows of a view with the
     entity row's keys, not newer than its timestamp and not older than ttl, the newest wins, then
-    the newest created, then the greatest features in the order of their names, so
-    that equal lakes give equal answers.
-    No such row: the features are null.
+    the newest created, then the greatest features in the order of their names, so that equal lakes
+    give equal answers. No such row: the features are null.
     """
     steps = [step for number, view in enumerate(views) for step in _steps(number, view)]
     features = [f"features_{number}.{identifier(name)}" for number, view in enumerate(views) for name in view.features]
