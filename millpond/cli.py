@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from feast_lake import LakeBusy, LakeError
-from millpond import live, measuring, settings, upkeep
+from millpond import live, settings, upkeep
 from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
 from millpond.terminal import err, out, progress
 
@@ -21,7 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(upkeep.app)
-app.add_typer(measuring.app)
 app.add_typer(live.app)
 INTERRUPTED = 130
 

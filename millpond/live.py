@@ -1,4 +1,4 @@
-"""Commands between builds: record events, and watch the features drift."""
+"""Commands between builds: record events, watch the features drift, audit what was served."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from millpond.errors import BadEvent, FeatureDrift
+from millpond.errors import BadEvent, FeatureDrift, NotBuilt, ServedOtherwise
 from millpond.terminal import out, progress
 
 app = typer.Typer()
@@ -78,4 +78,26 @@ def drift(
         raise FeatureDrift(
             f"{len(drifted)} of {len(found)} features drifted beyond {threshold:g}, most {drifted[0].feature_view}."
             f"{drifted[0].feature}: mend its source, or train again if customers changed (measurement.feature_drift)"
+        )
+
+
+@app.command()
+def audit(
+    service: Annotated[str | None, typer.Argument(help="Feature service; default: every one that was logged.")] = None,
+) -> None:
+    """Compare what applications were served with what the lake holds for the same moments."""
+    from millpond import auditing, features, report
+
+    with progress("Auditing"):
+        store = features.published_store()
+        services = [store.get_feature_service(service)] if service else store.list_feature_services()
+        audited = auditing.audit(store, services)
+    if not audited:
+        raise NotBuilt("nothing that was served was logged: open a reader with is_logged=True")
+    report.print_audit(out, audited)
+    wrong = sorted({f"{one.service}:{one.feature}" for one in audited if one.wrong})
+    if wrong:
+        raise ServedOtherwise(
+            f"{len(wrong)} features were served with other values than the lake holds: {', '.join(wrong)}; "
+            "run `millpond publish`, and if it is said again, look at the examples above"
         )
