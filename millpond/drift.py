@@ -21,10 +21,8 @@ from feast_lake import LakeSource
 from millpond import features, lake, settings
 from millpond.errors import ModelNotTrained
 from training import dataset, model_store
-from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 
 THRESHOLD = 0.25
-MODELS = (REPURCHASE_TIMING, RESPONSE_PROPENSITY)
 MOST_WORDS = 20
 
 TABLE = """
@@ -159,10 +157,11 @@ def psi_sql(observed: str, *, is_word: bool) -> str:
 def _references(store: FeatureStore, observed: Sequence[date]) -> list[Reference]:
     """The views of the current models with the date that each was trained as of; once where models share both."""
     found: dict[tuple[str, date], Reference] = {}
-    for name in MODELS:
-        folder = model_store.current(settings.models_folder(), name)
+    # A model reads the feature service that bears its name.
+    for service in sorted(store.list_feature_services(), key=lambda one: one.name):
+        folder = model_store.current(settings.models_folder(), service.name)
         dates = [one for one in observed if one <= model_store.as_of(folder.name)] if folder else []
-        for projection in store.get_feature_service(name).feature_view_projections if dates else ():
+        for projection in service.feature_view_projections if dates else ():
             found[projection.name, dates[-1]] = Reference(store.get_feature_view(projection.name), dates[-1])
     if not found:
         raise ModelNotTrained("no model in use has learnt from observations of this lake: run `millpond train` first")
