@@ -98,7 +98,6 @@ class TestRecording:
         assert older == events.Recorded(1, 0, {"not newer than what is online": 1})
         assert online(store, "c1")["last_purchase_at"] == at(10)
 
-    @pytest.mark.xfail(reason="Feast's SQLite store lets an older row overwrite a newer one", strict=False)
     def test_an_older_row_that_is_pushed_past_the_recording_changes_nothing_online(self, store: FeatureStore) -> None:
         record(store, "purchase", invoice("c2", at(11)))
         for hour in (12, 9):
