@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from time import perf_counter
 
+from duckdb import DuckDBPyConnection
 from feast import FeatureStore, FeatureView
 
 from feast_lake import LakeSource, publish_view
@@ -46,15 +47,16 @@ def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str]
         PublishFailed: at least one view failed, after all others were tried; names each with its error.
     """
     done, failed = [], []
-    for view in feature_store.list_feature_views():
-        if not view.online:
-            continue
-        try:
-            done.append(_publish(feature_store, view, as_of))
-        # Whatever stops one view must not stop the others.
-        except Exception as error:
-            failed.append(f"{view.name}: {' '.join(str(error).split())}")
-        on_view(view.name)
+    with lake.connect() as connection:
+        for view in feature_store.list_feature_views():
+            if not view.online:
+                continue
+            try:
+                done.append(_publish(feature_store, connection, view, as_of))
+            # Whatever stops one view must not stop the others.
+            except Exception as error:
+                failed.append(f"{view.name}: {' '.join(str(error).split())}")
+            on_view(view.name)
     if failed:
         raise PublishFailed(
             f"{len(failed)} of {len(failed) + len(done)} views are as they were online: {'; '.join(failed)}; mend what "
@@ -63,11 +65,11 @@ def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str]
     return done
 
 
-def _publish(feature_store: FeatureStore, view: FeatureView, as_of: date) -> Published:
+def _publish(feature_store: FeatureStore, connection: DuckDBPyConnection, view: FeatureView, as_of: date) -> Published:
     begin = perf_counter()
     end = datetime.combine(as_of, time(), UTC)
     start = end - (view.ttl or UNBOUNDED)
-    expected, newest, snapshot = _in_lake(view, start, end)
+    expected, newest, snapshot = _in_lake(connection, view, start, end)
     mark = f"as of {as_of}, snapshot {snapshot}, layout {layout(view)}"
     sink = online_store(feature_store)
     values = removed = 0
@@ -80,21 +82,23 @@ def _publish(feature_store: FeatureStore, view: FeatureView, as_of: date) -> Pub
     return Published(view.name, expected, values, removed, newest, perf_counter() - begin)
 
 
-def _in_lake(view: FeatureView, start: datetime, end: datetime) -> tuple[int, date | None, int]:
+def _in_lake(
+    connection: DuckDBPyConnection, view: FeatureView, start: datetime, end: datetime
+) -> tuple[int, date | None, int]:
     """Keys that a view has in a window, its newest date there, and the lake's snapshot."""
     if not isinstance(view.batch_source, LakeSource):
         raise BuildFailed("it has no table in the lake: give it a LakeSource")
     keys = ", ".join(view.join_keys)
-    with lake.connect() as connection:
-        found = connection.execute(
-            f"""
-            select
-                count(distinct ({keys})),
-                max({view.batch_source.timestamp_field}),
-                (select max(snapshot_id) from ducklake_snapshots('lake'))
-            from {view.batch_source.table}
-            where {view.batch_source.timestamp_field} between $start and $end
-            """,
-            {"start": start.date(), "end": end.date()},
-        ).fetchall()
-    return found[0]
+    found = connection.execute(
+        f"""
+        select
+            count(distinct ({keys})),
+            max({view.batch_source.timestamp_field}),
+            (select max(snapshot_id) from ducklake_snapshots('lake'))
+        from {view.batch_source.table}
+        where {view.batch_source.timestamp_field} between $start and $end
+        """,
+        {"start": start.date(), "end": end.date()},
+    ).fetchall()
+    row: tuple[int, date | None, int] = found[0]
+    return row

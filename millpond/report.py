@@ -131,8 +131,8 @@ def _print_decisions(out: Console, built: date) -> None:
 def print_published(out: Console, published: Sequence[Published]) -> None:
     """One line per view: what is online, and how fresh."""
     table = Table(title="Online", title_justify="left")
-    for name in ("view", "keys", "values written", "keys removed", "newest", "seconds"):
-        table.add_column(name, justify="left" if name in ("view", "newest") else "right", no_wrap=name == "view")
+    for name in ("view", "keys", "values", "gone", "newest", "seconds"):
+        table.add_column(name, justify="left" if name in ("view", "newest") else "right", no_wrap=True)
     for one in published:
         counts = (f"{count:,}" for count in (one.keys, one.values, one.removed))
         table.add_row(one.view, *counts, str(one.newest or ""), f"{one.seconds:.1f}")
