@@ -1,6 +1,6 @@
 """How far the timing model stays behind the truth, in two made-up worlds whose truth is known.
 
-poisson    the BG/NBD is exactly true: purchases at random at each customer's own rate, and after a repeat one she may leave
+poisson    the BG/NBD is exactly true: purchases at random at each customer's own rate; she may leave after a repeat one
 erlang_3   the same, but purchases come in cycles: the time between two is the sum of three such waits
 
 The oracle knows the world and its parameters, sees the same history, and gives the exact probability of a purchase: no

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from feast_lake import LakeBusy, LakeError
-from millpond import live, settings, upkeep
+from millpond import live, model_commands, settings, upkeep
 from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
 from millpond.terminal import err, out, progress
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(upkeep.app)
 app.add_typer(live.app)
+app.add_typer(model_commands.app, name="models")
 INTERRUPTED = 130
 
 AsOf = Annotated[

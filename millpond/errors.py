@@ -109,6 +109,12 @@ class TracesFound(UserError):
     exit_code = 32
 
 
+class UnknownModel(UserError):
+    """No trained model, or none of that version."""
+
+    exit_code = 41
+
+
 class CannotMatch(UserError):
     """Too few customer records to learn how those of one person vary."""
 

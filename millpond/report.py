@@ -14,6 +14,7 @@ from millpond.checking import RawCheck
 from millpond.drift import Drift
 from millpond.health import Check
 from millpond.learning import Trained
+from millpond.models import MODEL, Version
 from millpond.publishing import Published
 from millpond.traces import Trace
 
@@ -59,6 +60,20 @@ def print_figures(out: Console, trained: Trained) -> None:
             highlight=False,
         )
     out.print()
+
+
+def print_comparison(out: Console, name: str, versions: Sequence[Version]) -> None:
+    """One column per version, one row per figure of its test."""
+    table = Table(title=name, title_justify="left")
+    table.add_column("")
+    for one in versions:
+        table.add_column(f"{one.version}{' (in use)' if one.is_current else ''}", justify="right")
+    scores = [one.figures["scores"][MODEL] if one.figures else {} for one in versions]
+    for figure in dict.fromkeys(figure for row in scores for figure in row):
+        table.add_row(FIGURES.get(figure, figure.replace("_", " ")), *(_number(row.get(figure)) for row in scores))
+    out.print(table)
+    for one in versions:
+        out.print(f"{one.version}: {one.summary}", highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

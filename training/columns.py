@@ -13,7 +13,7 @@ def numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """Shape (n_rows, n_names); nulls of any kind become nan.
 
     Raises:
-        TrainingError: a column is missing or not numeric; names it.
+        TrainingError: a column is missing, not numeric or infinite; names it.
     """
     require(frame, names)
     values = np.empty((len(frame), len(names)))
@@ -24,6 +24,7 @@ def numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
             raise TrainingError(
                 f"column {name} has type {frame[name].dtype}; expected numbers: cast it in the query that reads it"
             ) from None
+        require_finite(name, values[:, position])
     return values
 
 
@@ -34,4 +35,13 @@ def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
         raise TrainingError(
             f"missing column {', '.join(missing)}; the model needs {len(names)} "
             "columns: select them from the feature store or retrain the model"
+        )
+
+
+def require_finite(name: str, values: NDArray[np.float64]) -> None:
+    """Raise a TrainingError that names the column and its first infinite row; nan is a null and passes."""
+    if np.isinf(values).any():
+        raise TrainingError(
+            f"column {name} is infinite in row {int(np.argmax(np.isinf(values)))}; expected finite numbers or nulls: "
+            "mend the query that reads it"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.columns import require
+from training.columns import require, require_finite
 from training.errors import TrainingError
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Encoding:
         In a numeric column a text that is no number counts as unknown.
 
         Raises:
-            TrainingError: a column that is not optional is missing; names it.
+            TrainingError: a column that is not optional is missing, or infinite; names it.
         """
         require(inputs, [name for name in self.categories if name not in self.optional])
         values = np.full((len(inputs), len(self.categories)), np.nan)
@@ -52,6 +52,7 @@ class Encoding:
                 values[:, position] = np.nan if known is None else MISSING_CODE
             elif known is None:
                 values[:, position] = _as_numbers(inputs[name])
+                require_finite(name, values[:, position])
             else:
                 values[:, position] = _as_codes(inputs[name], known)
         return values

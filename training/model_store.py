@@ -60,6 +60,12 @@ def promote(folder: Path, name: str, version: str) -> None:
     os.replace(pointer, folder / name / CURRENT)
 
 
+def versions(folder: Path, name: str) -> list[str]:
+    """Versions of a model, newest as-of date first; empty: never trained."""
+    found = [path.name for path in (folder / name).glob("*") if path.is_dir() and not path.name.startswith(".")]
+    return sorted(found, reverse=True)
+
+
 def current(folder: Path, name: str) -> Path | None:
     """Folder of the current version; None: never trained."""
     pointer = folder / name / CURRENT

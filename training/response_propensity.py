@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training import response_trees
+from training import leakage, response_trees
 from training.calibration import IDENTITY, Line, fit_line
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
@@ -81,12 +81,13 @@ def fit(
         optional: columns that may be absent at predict, such as expanded attributes.
 
     Raises:
-        TrainingError: no rows, rows that don't match, or all answers are the same.
+        TrainingError: no rows, rows that don't match, all answers are the same, or an input that tells them.
     """
     responded = np.asarray(responded, dtype=bool)
     _check_rows(inputs, responded, sent_at)
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
+    leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     newest = newest_window(pd.to_datetime(sent_at, utc=True).dt.tz_localize(None).to_numpy())
     line = IDENTITY
     if is_calibrated := _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from training import bg_nbd, repurchase_timing
 from training.errors import TrainingError
@@ -159,6 +160,36 @@ def test_predicted_buyers_are_about_as_many_as_bought(model: RepurchaseTimingMod
     scores = model.predict(seen, [30, 90])
     assert scores["p_repurchase_30d"].sum() == pytest.approx((seen["days_to_next_purchase"] < 30).sum(), rel=0.15)
     assert scores["expected_purchases_90d"].sum() == pytest.approx(seen["purchase_days_in_window"].sum(), rel=0.15)
+
+
+def test_shuffled_labels_teach_nothing(rows: pd.DataFrame) -> None:
+    seen = rows[rows["follow_up_days"] >= 30].reset_index(drop=True)
+    labels = seen[list(LABELS)].sample(frac=1, random_state=5).reset_index(drop=True)
+    # Each label keeps its own follow-up, so only the tie between a customer and her future is cut.
+    half = len(seen) // 2
+    model = repurchase_timing.fit(seen.head(half), labels.head(half), seed=1)
+    scores = model.predict(seen.tail(len(seen) - half), [30])["p_repurchase_30d"]
+    bought = labels["days_to_next_purchase"].tail(len(seen) - half) < 30
+    assert model.trees is not None
+    assert roc_auc_score(bought, scores) == pytest.approx(0.5, abs=0.06)
+
+
+def test_duplicate_rows_of_a_customer_are_scored_alike(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
+    twice = pd.concat([rows.head(2), rows.head(2)])
+    scores = model.predict(twice, [30])
+    pd.testing.assert_frame_equal(scores.head(2), scores.tail(2), check_exact=True)
+
+
+def test_infinite_value_is_named(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
+    broken = rows.head(3).assign(net_amount_ever=[1.0, np.inf, 2.0])
+    with pytest.raises(TrainingError, match=r"^column net_amount_ever is infinite in row 1; expected finite numbers"):
+        model.predict(broken, [30])
+
+
+def test_constant_and_unknown_columns_do_no_harm(rows: pd.DataFrame) -> None:
+    bare = rows.assign(gap_days_sd=np.nan, net_amount_ever=1.0)
+    scores = repurchase_timing.fit(bare, bare[list(LABELS)], seed=1).predict(bare, [30])
+    assert scores.drop(columns="median_days_to_repurchase").notna().all(axis=None)
 
 
 def test_same_seed_gives_the_same_scores(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:

@@ -1,0 +1,45 @@
+"""Commands on models that were trained before: list, promote and compare."""
+
+from typing import Annotated
+
+import typer
+
+from millpond.terminal import out
+
+app = typer.Typer(help="List, promote and compare trained models.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="repurchase_timing, customer_value, response_propensity or uplift.")]
+
+
+@app.command("list")
+def list_versions() -> None:
+    """Every trained version, newest as-of date first; * is in use."""
+    from millpond import models
+
+    for version in models.versions():
+        mark = "*" if version.is_current else " "
+        out.print(f"{mark} {version.name} {version.version}  {version.summary}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def promote(
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Such as 2018-01-02-1f0c9a2b, from `millpond models list`.")],
+) -> None:
+    """Use another version from the next scoring on."""
+    from millpond import models
+
+    before = models.promote(name, version)
+    out.print(f"{name} {version} is in use, before it {before}: run `millpond score`.", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    name: Name,
+    version: Annotated[str, typer.Argument(help="A version of the model.")],
+    other: Annotated[str | None, typer.Argument(help="Another; default: the one in use.")] = None,
+) -> None:
+    """Out-of-time figures of two versions beside each other; each says what it was tested on."""
+    from millpond import models, report
+
+    report.print_comparison(out, name, models.compare(name, version, other))

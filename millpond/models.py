@@ -1,0 +1,92 @@
+"""Trained versions of each model: which there are, which is in use, and how they compare."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from millpond import settings
+from millpond.errors import UnknownModel
+from training import model_store
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A trained version.
+
+    Attributes:
+        figures: what its test gave, as metrics.json keeps it; None: too little history for a test.
+    """
+
+    name: str
+    version: str
+    is_current: bool
+    figures: dict[str, Any] | None
+
+    @property
+    def summary(self) -> str:
+        """What it was tested on, and its first figure."""
+        if self.figures is None:
+            return "no test out of time"
+        figure, value = next(iter(self.figures["scores"][MODEL].items()))
+        return f"{figure.replace('_', ' ')} {value:.4g} on {self.figures['test']}"
+
+
+def versions() -> list[Version]:
+    """All versions in this home, by model, newest as-of date first.
+
+    Raises:
+        UnknownModel: none was trained.
+    """
+    folder = settings.models_folder()
+    names = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    found = [_version(name, version) for name in names for version in model_store.versions(folder, name)]
+    if not found:
+        raise UnknownModel(f"no model was trained in {settings.home()}: run `millpond train` first")
+    return found
+
+
+def promote(name: str, version: str) -> str:
+    """Make a version the one in use.
+
+    Returns:
+        The version that was in use.
+
+    Raises:
+        UnknownModel: there is no such version.
+    """
+    before = _known(name, None)
+    model_store.promote(settings.models_folder(), name, _known(name, version).version)
+    return before.version
+
+
+def compare(name: str, version: str, other: str | None) -> list[Version]:
+    """Two versions, the second that in use if `other` is None.
+
+    Raises:
+        UnknownModel: there is no such version.
+    """
+    return [_known(name, version), _known(name, other)]
+
+
+def _known(name: str, version: str | None) -> Version:
+    """A version of a model; None: the one in use."""
+    folder = settings.models_folder()
+    known = model_store.versions(folder, name)
+    current = model_store.current(folder, name)
+    wanted = version or (current.name if current else None)
+    if wanted not in known:
+        asked = f"{name} {version}" if version else name
+        raise UnknownModel(
+            f"no model {asked} in {settings.home()}; "
+            + (f"there is {', '.join(known)}: name one of them" if known else "none of that name: run `millpond train`")
+        )
+    return _version(name, wanted)
+
+
+def _version(name: str, version: str) -> Version:
+    folder = settings.models_folder()
+    figures = json.loads((folder / name / version / "metrics.json").read_text())
+    current = model_store.current(folder, name)
+    return Version(name, version, current is not None and current.name == version, figures)

@@ -1,0 +1,66 @@
+"""Trained versions: listing, promoting and comparing them."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from millpond import cli, models
+from millpond.errors import UnknownModel
+from training import model_store
+
+
+def keep(folder: Path, day: int, log_loss: float | None) -> str:
+    """A version whose test gave a log loss; None: no test."""
+    scores = {"model": {"log_loss": log_loss}, "bg_nbd": {"log_loss": 0.5}}
+    figures = None if log_loss is None else {"test": "9 customers", "scores": scores, "gains": {}}
+    return model_store.keep(
+        folder,
+        "repurchase_timing",
+        as_of=date(2024, 1, day),
+        write=lambda to: (to / "model.json").write_text(str(log_loss)) and None,
+        describe=lambda to, _: (to / "metrics.json").write_text(json.dumps(figures)) and None,
+    )
+
+
+@pytest.fixture
+def versions(home: Path) -> list[str]:
+    """Three versions, the newest first and in use; it had too little history for a test."""
+    return [keep(home / "models", day, loss) for day, loss in ((1, 0.3), (2, 0.25), (3, None))][::-1]
+
+
+def test_versions_are_listed_newest_first_with_the_one_in_use(versions: list[str]) -> None:
+    found = models.versions()
+    assert [one.version for one in found] == versions
+    assert [one.is_current for one in found] == [True, False, False]
+    assert [one.summary for one in found] == [
+        "no test out of time",
+        "log loss 0.25 on 9 customers",
+        "log loss 0.3 on 9 customers",
+    ]
+
+
+def test_promoted_version_is_in_use(versions: list[str], home: Path) -> None:
+    assert models.promote("repurchase_timing", versions[2]) == versions[0]
+    current = model_store.current(home / "models", "repurchase_timing")
+    assert current is not None
+    assert current.name == versions[2]
+
+
+def test_comparison_shows_both_columns(versions: list[str]) -> None:
+    shown = CliRunner().invoke(cli.app, ["models", "compare", "repurchase_timing", versions[1], versions[2]])
+    assert shown.exit_code == 0
+    assert "0.2500" in shown.output
+    assert "0.3000" in shown.output
+
+
+def test_unknown_version_names_those_there_are(versions: list[str]) -> None:
+    with pytest.raises(UnknownModel, match=rf"no model repurchase_timing 2020-01-01-x in .*; there is {versions[0]}, "):
+        models.promote("repurchase_timing", "2020-01-01-x")
+
+
+def test_home_without_models_says_so(home: Path) -> None:
+    with pytest.raises(UnknownModel, match=r"^no model was trained in .*: run `millpond train` first$"):
+        models.versions()
