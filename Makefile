@@ -29,6 +29,7 @@ bench: .venv/installed
 	python benchmarks/lake.py
 	python benchmarks/online.py
 	python benchmarks/models.py
+	python benchmarks/worlds.py
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_loop import AS_OF, ask, forget_rows_from
+from test_loop import AS_OF, ask, build_features, forget_rows_from
 
 from millpond import features, lake, pipeline
 
@@ -36,7 +36,7 @@ def test_predictions_with_future_rows_present_equal_those_without(
         shutil.copytree(shop, home / "raw")
         monkeypatch.setenv("MILLPOND_HOME", str(home))
         if name == "with_future":
-            pipeline.build(as_of=AS_OF)
+            build_features(AS_OF)
         else:
             forget_rows_from(home / "raw", CUT)
         answers.append(predictions())

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from feast import FeatureStore, FeatureView
 
-from millpond import auditing, dbt, errors, features, lake, pipeline, publishing
+from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing
 from millpond.learning import Trained
 from millpond.reader import Reader
-from training import model_store
+from training import dataset, model_store, uplift
 
 AS_OF = date(2024, 2, 6)
 VIEWS = (
@@ -62,7 +63,7 @@ def audited_feature(audited: list[auditing.Audited]) -> auditing.Audited:
 def run_loop() -> dict[str, Trained]:
     pipeline.build(as_of=AS_OF)
     pipeline.publish()
-    trained = {name: pipeline.train(name) for name in ("repurchase_timing", "response_propensity")}
+    trained = {name: pipeline.train(name) for name in ("repurchase_timing", "customer_value", "response_propensity")}
     pipeline.score()
     pipeline.decide()
     return trained
@@ -117,6 +118,35 @@ class TestLoop:
         """
         (_, others), (_, fans) = ask(query)
         assert fans > 3 * others
+
+    def test_every_buyer_has_a_value_that_grows_with_the_horizon(self) -> None:
+        names = [f"expected_value_{horizon}d" for horizon in (7, 14, 30, 60, 90, 365)]
+        ordered = " and ".join(f"{near} < {far}" for near, far in pairwise(names))
+        assert ask(f"select count(*), count(*) filter ({ordered}) from predictions.customer_value") == [(400, 400)]
+
+    def test_without_withheld_messages_there_is_no_uplift(self) -> None:
+        with pytest.raises(
+            errors.CannotTrain, match=r"no message was withheld by design .*: withhold some of the next campaign"
+        ):
+            pipeline.train("uplift")
+        query = "select count(control_propensity), count(uplift) from predictions.response_propensity"
+        assert ask(query) == [(0, 0)]
+
+    def test_uplift_is_the_response_less_that_without_contact(self, built: Path) -> None:
+        with lake.connect() as connection:
+            sent = dataset.messages(connection, sent_from=None, cut=AS_OF)
+            inputs = dataset.response_inputs(features.published_store(), sent)
+        # As if every fourth message had been withheld.
+        contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
+        model = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
+        model_store.keep(
+            built / "models", "uplift", as_of=AS_OF, write=lambda to: uplift.save(model, to), describe=lambda *_: None
+        )
+        pipeline.score()
+        shutil.rmtree(built / "models" / "uplift")
+        sound = "abs(response_propensity - control_propensity - uplift) < 1e-12 and control_propensity between 0 and 1"
+        query = f"select count(*), count(*) filter ({sound}) from predictions.response_propensity"
+        assert ask(query) == [(1200, 1200)]
 
     def test_online_features_equal_those_in_the_lake(self) -> None:
         store: FeatureStore = features.store()
