@@ -280,6 +280,7 @@ def build_features(as_of: date, *arguments: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_history_built_in_steps_equals_a_full_rebuild(shop: Path, home: Path) -> None:
     """Observations are appended while late and corrected rows arrive; computing all at once gives the same rows."""
     shutil.copytree(shop, home / "raw")
