@@ -74,13 +74,21 @@ def _statement(store: FeatureStore, view: FeatureView, *, start: datetime, end: 
         end_date=end,
     ).to_sql()
     packed = ", ".join(
-        f"epoch({identifier(columns[field.name])}::timestamp)::bigint"
-        if field.dtype.to_value_type() == ValueType.UNIX_TIMESTAMP
-        else identifier(columns[field.name])
-        for field in view.features
+        _in_json(identifier(columns[field.name]), field.dtype.to_value_type()) for field in view.features
     )
     named = [f"{identifier(column)} as {identifier(name)}" for name, column in columns.items()]
     selected = ", ".join([*map(identifier, keys), *named, identifier(source.timestamp_field)])
     # In the order of the keys, so that the store's tree grows at its end.
     order = ", ".join(map(identifier, keys))
     return f"select {selected}, json_array({packed})::varchar as packed from ({newest}) order by {order}"
+
+
+def _in_json(column: str, kind: ValueType) -> str:
+    """SQL: a value as readers take it: seconds since 1970, and NaN as null, as Feast has it."""
+    match kind:
+        case ValueType.UNIX_TIMESTAMP:
+            return f"epoch({column}::timestamp)::bigint"
+        case ValueType.DOUBLE | ValueType.FLOAT:
+            return f"nullif({column}, 'nan')"
+        case _:
+            return column

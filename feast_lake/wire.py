@@ -29,7 +29,8 @@ def encoded(column: pa.ChunkedArray | pa.Array, dtype: FeastType) -> list[bytes]
         column = column.cast(pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
     values = column.to_pylist()
     if kind == ValueType.DOUBLE:
-        return [b"" if value is None else _DOUBLE(b"\x29", value) for value in values]
+        # Feast takes NaN for a null.
+        return [b"" if value is None or value != value else _DOUBLE(b"\x29", value) for value in values]
     if kind in _ENCODERS:
         encode = _ENCODERS[kind]
         # Most features take few values.

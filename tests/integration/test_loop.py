@@ -216,9 +216,11 @@ class TestLoop:
         # Another state of the lake, so that every view is due.
         monkeypatch.setattr(publishing, "layout", lambda view: view.name)
         done: list[str] = []
-        with pytest.raises(errors.PublishFailed, match=r"1 of 5 views are as they were .* customer_profile: disk full"):
+        with pytest.raises(
+            errors.PublishFailed, match=r"1 of 21 views are as they were .* customer_profile: disk full"
+        ):
             pipeline.publish(on_view=done.append)
-        assert len(done) == 5
+        assert len(done) == 21
 
     def test_model_folders_hold_card_and_figures(self, built: Path) -> None:
         folder = model_store.current(built / "models", "response_propensity")
@@ -294,6 +296,7 @@ def test_history_built_in_steps_equals_a_full_rebuild(shop: Path, home: Path) ->
     assert {date(2023, 10, 3), date(2024, 1, 9)} < {row[-1] for row in in_steps[0]}
 
 
+@pytest.mark.slow
 def test_rows_that_arrive_later_the_same_day_are_seen(shop: Path, home: Path) -> None:
     """The observation of tomorrow, made at noon, is made again when the afternoon's invoice has arrived."""
     shutil.copytree(shop, home / "raw")

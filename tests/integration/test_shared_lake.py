@@ -80,6 +80,7 @@ class TestBareDbt:
         assert done.returncode == 0, done.stdout
         assert identity() == before
 
+    @pytest.mark.slow
     def test_retry_is_refused(self, built: Path) -> None:
         before = identity()
         dbt(built, "build", "--select", "base_invoices__lines", "--vars", "{max_quarantine_share: -1}")
@@ -90,6 +91,7 @@ class TestBareDbt:
 
 
 class TestFailed:
+    @pytest.mark.slow
     def test_rows_that_stopped_a_build_can_be_asked_for(self, built: Path) -> None:
         file = built / "raw" / "invoices" / "lines" / "bad.csv"
         before = ask("select count(*) from staging.base_invoices__lines")
@@ -129,6 +131,7 @@ def test_a_writer_outside_writing_is_refused(built: Path) -> None:
         lake.connect(read_only=False)
 
 
+@pytest.mark.slow
 def test_a_second_writer_can_wait(built: Path) -> None:
     with lake.writing():
         refused = run("millpond", "publish")

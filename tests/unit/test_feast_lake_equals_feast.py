@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
@@ -164,7 +165,8 @@ def test_every_cell_equals_that_of_feasts_own_store(
 ) -> None:
     from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
 
-    file = str(stores.folder / "history.parquet")
+    # A name of its own each time: DuckDB keeps pages of files that it has read.
+    file = str(stores.folder / f"{uuid4().hex}.parquet")
     history(rows).to_parquet(file)
     ours = answer(LakeOfflineStore, stores.ours, question, lambda **facts: LakeSource(query=f"from '{file}'", **facts))
     theirs = answer(DuckDBOfflineStore, stores.theirs, question, lambda **facts: FileSource(path=file, **facts))
