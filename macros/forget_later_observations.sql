@@ -6,13 +6,14 @@
     {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
     {% set as_of_date = ref('int_as_of_date') %}
     {% if is_incremental() %}
-        delete from {{ this }}
-
-        where
-            observation_date >= (select as_of_date from {{ as_of_date }})
-            or observation_date = (select max(observation_date) from {{ this }})
+        delete from {{ this }} where {{ is_forgotten(as_of_date) }}
     {% endif %}
 {% endmacro %}
+
+
+{% macro is_forgotten(as_of_date) -%}
+    observation_date >= (select as_of_date from {{ as_of_date }}) or observation_date = (select max(observation_date) from {{ this }})
+{%- endmacro %}
 
 
 {#- The dates on which we looked, but for those that a backdated build does not know yet. -#}
@@ -28,23 +29,42 @@
 
 {#- Observations that this feature model does not hold yet: all of them in a full build. -#}
 {% macro new_observations() -%}
+{#- Named outside the condition, so that dbt sees the edges while it parses. -#}
+{%- if model.resource_type != 'unit_test' %}{% set counted, as_of_date = ref('int_observations_counted'), ref('int_as_of_date') %}{% endif -%}
 select
     observations.customer_id,
     observations.observation_date
 
 from {{ ref('customer_observations') }} as observations
 {%- if is_incremental() %}
+{%- set dates = dates_that_differ(counted, as_of_date) %}
 
-where not exists (
+where
+    observations.observation_date in ({{ dates }})
+    and not exists (
 
-    select 1 from {{ this }} as built
+        select 1 from {{ this }} as built
 
-    where
-        built.customer_id = observations.customer_id
-        and built.observation_date = observations.observation_date
+        where
+            built.observation_date in ({{ dates }})
+            and built.customer_id = observations.customer_id
+            and built.observation_date = observations.observation_date
 
-)
+    )
 {%- endif %}
+{%- endmacro %}
+
+
+{#- Dates, as literals, on which this feature model has other customers than there are: nearly always the newest alone. -#}
+{% macro dates_that_differ(counted, as_of_date) -%}
+    {%- set dates = run_query(
+        'select counted.observation_date from ' ~ counted ~ ' as counted left join ('
+        ~ 'select observation_date, count(*) as customers, ' ~ set_hash('customer_id') ~ ' as customers_hash from ' ~ this
+        ~ ' where not (' ~ is_forgotten(as_of_date) ~ ') group by observation_date'
+        ~ ') as built on counted.observation_date = built.observation_date and counted.customers = built.customers'
+        ~ ' and counted.customers_hash = built.customers_hash where built.observation_date is null'
+    ).columns[0].values() -%}
+    {%- for date in dates -%}date '{{ date }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
 {%- endmacro %}
 
 

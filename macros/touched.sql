@@ -34,12 +34,32 @@
 
 {#- Customers with a line that changed, and those that won or lost a record. -#}
 {% macro touched_customers() -%}
-    {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
-    {%- set keys = ref('int_customer_keys_versioned') if model.resource_type != 'unit_test' -%}
-    {%- set built_at = last_built_at() -%}
-    {%- if not built_at -%}true{%- else -%}
-    customer_id in ({{ customers_touched_since(built_at, keys) }})
-    {%- endif -%}
+    {{ touched_people(by_customer=['int_invoice_lines_versioned'], by_key=['base_invoices__invoices']) }}
+{%- endmacro %}
+
+
+{#- Customers with an interaction that changed. All of them when the rules of stages did. -#}
+{% macro touched_by_interactions() -%}
+    {{ touched_people(
+        by_customer=['int_invoice_lines_versioned', 'int_message_events_versioned'],
+        by_key=['base_invoices__invoices', 'base_communications__messages', 'base_communications__visits', 'base_crm__cases'],
+        mark=content_mark('aida_stages', var('praise_satisfaction')),
+    ) }}
+{%- endmacro %}
+
+
+{#- Customers with a consent, an address or a message that changed. -#}
+{% macro touched_by_reachability() -%}
+    {{ touched_people(
+        by_customer=['int_message_events_versioned'],
+        by_key=['base_crm__consents', 'base_crm__customers', 'base_communications__messages'],
+        mark=reachability_mark(),
+    ) }}
+{%- endmacro %}
+
+
+{% macro reachability_mark() -%}
+    consent {{ var('require_consent') }}, undated {{ var('use_undated_attributes') }}
 {%- endmacro %}
 
 
@@ -47,29 +67,54 @@
 {% macro touched_buyers() -%}
     {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
     {%- if model.resource_type != 'unit_test' -%}
-    {%- set keys, lines, products = ref('int_customer_keys_versioned'), ref('int_invoice_lines_versioned'), ref('stg_invoices__products') -%}
+    {%- set lines, products = ref('int_invoice_lines_versioned'), ref('stg_invoices__products') -%}
     {%- endif -%}
+    {%- set touched = touched_customers() -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at -%}true{%- else -%}
-    customer_id in (
-        {{ customers_touched_since(built_at, keys) }}
-        union
+    ({{ touched }} or customer_id in (
         select lines.customer_id
         from {{ lines }} as lines
         inner join {{ products }} as products
             on lines.source_system = products.source_system and lines.product_key = products.product_key
         where products._built_at > {{ built_at }}
-    )
+    ))
     {%- endif -%}
 {%- endmacro %}
 
 
-{% macro customers_touched_since(built_at, keys) -%}
-        select customer_id from {{ ref('int_invoice_lines_versioned') }} where _built_at > {{ built_at }}
-        union
+{#-
+    Customers of whom a row changed: by_customer names models whose rows say whose they are, by_key such as say it by a key. Raw rows
+    (base_…) count also when a later one of the same moment replaced them, for then nothing later tells whose they were. And customers
+    that won or lost a record. All of them when the mark is no longer that of the rows.
+-#}
+{% macro touched_people(by_customer=[], by_key=[], mark=none) -%}
+    {%- set relations = {} -%}
+    {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
+    {%- for name in (['int_customer_keys_versioned'] + by_customer + by_key if model.resource_type != 'unit_test' else []) -%}
+        {%- do relations.update({name: ref(name)}) -%}
+    {%- endfor -%}
+    {%- set built_at = last_built_at() -%}
+    {%- if not built_at or (mark is not none and has_other_mark('_mark', mark)) -%}true{%- else -%}
+    {%- set keys = relations['int_customer_keys_versioned'] -%}
+    customer_id in (
         select customer_id from {{ keys }} where _built_at > {{ built_at }}
         union
         select record_id from {{ keys }} where _built_at > {{ built_at }}
+        {%- for name in by_customer %}
+        union
+        select customer_id from {{ relations[name] }} where _built_at > {{ built_at }}
+        {%- endfor %}
+        {%- for name in by_key %}
+        union
+        select keys.customer_id
+        from {{ relations[name] }} as changed
+        inner join {{ keys }} as keys
+            on changed.source_system = keys.source_system and changed.customer_key = keys.customer_key
+        where changed._built_at > {{ built_at }}
+        {%- endfor %}
+    )
+    {%- endif -%}
 {%- endmacro %}
 
 

@@ -1,5 +1,12 @@
 -- When a customer entered each stage on the way from aware to advocating, by the rules of seeds/aida_stages.csv. It runs on the clock of
 -- what we knew, so what becomes known later never moves an entry. Stages may be skipped and are never left.
+{%- set mark = content_mark('aida_stages', var('praise_satisfaction')) -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ forget(touched_by_interactions()) }}",
+) }}
+
 with rules as (
 
     select * from {{ ref('aida_stages') }}
@@ -16,7 +23,7 @@ interactions as (
 
     from {{ ref('int_interactions_dated') }}
 
-    where kind in (select kind from rules)
+    where kind in (select kind from rules) and {{ touched_by_interactions() }}
 
 ),
 
@@ -89,4 +96,9 @@ forward as (
 
 )
 
-select * from forward
+select
+    *,
+    '{{ mark }}' as _mark,
+    {{ this_build() }} as _built_at
+
+from forward

@@ -1,4 +1,6 @@
 -- Whether a customer may and can be reached on a channel, from and until when we thought so.
+{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_by_reachability()) }}") }}
+
 with evidence as (
 
     select
@@ -7,6 +9,8 @@ with evidence as (
         cast(superseded_at as date) as superseded_at
 
     from {{ ref('int_reachability_evidence_united') }}
+
+    where {{ touched_by_reachability() }}
 
 ),
 
@@ -52,7 +56,9 @@ judged as (
         and not coalesce(bool_or(says = 'undelivered'), false) as is_reachable,
 
         known_at,
-        superseded_at
+        superseded_at,
+        '{{ reachability_mark() }}' as _mark,
+        {{ this_build() }} as _built_at
 
     from newest
 

@@ -1,4 +1,10 @@
 -- When customers react to messages, from and until when we thought so: an opening, click, reply or response shows that they were there.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ forget(touched_people(by_customer=['int_message_events_versioned'], by_key=['base_communications__messages'])) }}",
+) }}
+
 with events as (
 
     select
@@ -9,7 +15,10 @@ with events as (
 
     from {{ ref('int_message_events_versioned') }}
 
-    where arm = 'treatment' and (is_response or event_type in ('opened', 'clicked', 'replied'))
+    where
+        arm = 'treatment'
+        and (is_response or event_type in ('opened', 'clicked', 'replied'))
+        and {{ touched_people(by_customer=['int_message_events_versioned'], by_key=['base_communications__messages']) }}
 
 ),
 
@@ -71,7 +80,8 @@ times as (
         max_by(place, (reactions, newest_at)) filter (where unit = 'weekday') as most_frequent_weekday,
 
         known_at,
-        superseded_at
+        superseded_at,
+        {{ this_build() }} as _built_at
 
     from counted
 

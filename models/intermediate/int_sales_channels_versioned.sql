@@ -1,4 +1,10 @@
 -- Where a customer buys, from and until when we thought so. Credit notes take nothing back: the customer did buy there.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ forget(touched_people(by_key=['base_invoices__invoices'])) }}",
+) }}
+
 with purchases as (
 
     select
@@ -14,7 +20,10 @@ with purchases as (
             and invoices.customer_key = keys.customer_key
             and {{ overlap('keys', 'invoices') }}
 
-    where invoices.invoice_type = 'invoice' and invoices.sales_channel is not null
+    where
+        invoices.invoice_type = 'invoice'
+        and invoices.sales_channel is not null
+        and {{ touched_people(by_key=['base_invoices__invoices']) }}
 
 ),
 
@@ -57,7 +66,8 @@ shares as (
         count(*) > 1 as is_multi_channel,
 
         known_at,
-        superseded_at
+        superseded_at,
+        {{ this_build() }} as _built_at
 
     from counted
 

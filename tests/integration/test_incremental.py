@@ -48,6 +48,15 @@ def land(shop: Path, home: Path, *, since: date, until: date) -> None:
         )
 
 
+def resend_under_another_key(shop: Path, home: Path) -> None:
+    """A raw file that corrects whose the newest invoice is without saying when: at the very moment of the row it corrects."""
+    invoices = f"'{shop}/invoices/invoices/shop.parquet'"
+    duckdb.sql(
+        f"copy (select * replace ('c1' as customer_key) from {invoices} where customer_key != 'c1' and invoiced_at < '{FIRST}'"
+        f" order by invoiced_at desc, invoice_id limit 1) to '{home}/raw/invoices/invoices/resent.parquet'"
+    )
+
+
 def content() -> dict[str, list[tuple[Any, ...]]]:
     """Every table that a build makes, without the moment at which each row was written."""
     with lake.connect() as connection:
@@ -83,6 +92,7 @@ def _grow(shop: Path, home: Path) -> None:
     pipeline.build(as_of=FIRST)
     SCHEMA_VERSIONS.append(schema_version())
     land(shop, home, since=FIRST, until=SECOND)
+    resend_under_another_key(shop, home)
     pipeline.build(as_of=SECOND)
     SCHEMA_VERSIONS.append(schema_version())
 

@@ -5,7 +5,9 @@
 {% test grain(model, nullable=[]) %}
     {%- set grain = [] -%}
     {%- set required = [] -%}
+    {%- set nodes = [] -%}
     {%- for node in (graph.nodes.values() if execute else []) if node.resource_type == 'model' and node.alias == model.identifier -%}
+        {%- do nodes.append(node) -%}
         {%- do grain.extend(node.config.meta.grain) -%}
         {%- if node.fqn[1] not in ('staging', 'intermediate') -%}
             {%- do required.extend(node.config.meta.grain | reject('in', nullable)) -%}
@@ -15,7 +17,7 @@ select
     {{ grain | join(', ') or 'null' }},
     count(*) as row_count
 
-from {{ model }}
+from {{ tested_rows(model, nodes[0], grain) if nodes else model }}
 
 group by {{ grain | join(', ') or '()' }}
 
