@@ -34,7 +34,7 @@
 
 {#- Customers with a line that changed, and those that won or lost a record. -#}
 {% macro touched_customers() -%}
-    {{ touched_people(by_customer=['int_invoice_lines_versioned'], by_key=['base_invoices__invoices']) }}
+    {{ touched_people(by_customer=['int_invoice_lines_versioned'], by_replaced_key=['base_invoices__invoices']) }}
 {%- endmacro %}
 
 
@@ -42,7 +42,8 @@
 {% macro touched_by_interactions() -%}
     {{ touched_people(
         by_customer=['int_invoice_lines_versioned', 'int_message_events_versioned'],
-        by_key=['base_invoices__invoices', 'base_communications__messages', 'base_communications__visits', 'base_crm__cases'],
+        by_key=['base_communications__messages', 'base_communications__visits', 'base_crm__cases'],
+        by_replaced_key=['base_invoices__invoices'],
         mark=content_mark('aida_stages', var('praise_satisfaction')),
     ) }}
 {%- endmacro %}
@@ -52,7 +53,8 @@
 {% macro touched_by_reachability() -%}
     {{ touched_people(
         by_customer=['int_message_events_versioned'],
-        by_key=['base_crm__consents', 'base_crm__customers', 'base_communications__messages'],
+        by_key=['base_crm__consents', 'base_crm__customers'],
+        by_replaced_key=['base_communications__messages'],
         mark=reachability_mark(),
     ) }}
 {%- endmacro %}
@@ -84,14 +86,14 @@
 
 
 {#-
-    Customers of whom a row changed: by_customer names models whose rows say whose they are, by_key such as say it by a key. Raw rows
-    (base_…) count also when a later one of the same moment replaced them, for then nothing later tells whose they were. And customers
-    that won or lost a record. All of them when the mark is no longer that of the rows.
+    Customers of whom a row changed: by_customer names models whose rows say whose they are, by_key raw rows (base_…) that say it by a
+    key, by_replaced_key such of which only those count that a later one replaced: where both are of one moment, nothing later tells
+    whose the row was. And customers that won or lost a record. All of them when the mark is no longer that of the rows.
 -#}
-{% macro touched_people(by_customer=[], by_key=[], mark=none) -%}
+{% macro touched_people(by_customer=[], by_key=[], by_replaced_key=[], mark=none) -%}
     {%- set relations = {} -%}
     {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
-    {%- for name in (['int_customer_keys_versioned'] + by_customer + by_key if model.resource_type != 'unit_test' else []) -%}
+    {%- for name in (['int_customer_keys_versioned'] + by_customer + by_key + by_replaced_key if model.resource_type != 'unit_test' else []) -%}
         {%- do relations.update({name: ref(name)}) -%}
     {%- endfor -%}
     {%- set built_at = last_built_at() -%}
@@ -105,13 +107,13 @@
         union
         select customer_id from {{ relations[name] }} where _built_at > {{ built_at }}
         {%- endfor %}
-        {%- for name in by_key %}
+        {%- for name in by_key + by_replaced_key %}
         union
         select keys.customer_id
         from {{ relations[name] }} as changed
         inner join {{ keys }} as keys
             on changed.source_system = keys.source_system and changed.customer_key = keys.customer_key
-        where changed._built_at > {{ built_at }}
+        where changed._built_at > {{ built_at }} {{ 'and changed.superseded_at is not null' if name in by_replaced_key }}
         {%- endfor %}
     )
     {%- endif -%}

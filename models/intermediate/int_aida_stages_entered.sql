@@ -18,8 +18,7 @@ interactions as (
     select
         customer_id,
         kind,
-        known_on,
-        row_number() over (partition by customer_id, kind order by known_on) as place
+        known_on
 
     from {{ ref('int_interactions_dated') }}
 
@@ -27,29 +26,62 @@ interactions as (
 
 ),
 
--- A rule is met on the day of each interaction that is the last of enough within the days it allows.
-met as (
+-- Where one suffices, whenever it was, only the first can be the entry.
+first_ones as (
 
     select
-        newest.customer_id,
+        customer_id,
+        kind,
+        min(known_on) as known_on
+
+    from interactions
+
+    group by customer_id, kind
+
+),
+
+-- Else on the day of each interaction, when the first of as many began as the rule asks for.
+counted as (
+
+    select
+        interactions.customer_id,
         rules.stage,
         rules.stage_rank,
         rules.is_after_sale,
-        oldest.known_on as started_on,
-        newest.known_on as met_on
+        rules.within_days,
+        lag(interactions.known_on, rules.minimal_count - 1) over (
+            partition by interactions.customer_id, rules.stage, rules.kind
+            order by interactions.known_on
+        ) as started_on,
+        interactions.known_on as met_on
 
     from rules
-    inner join interactions as newest on rules.kind = newest.kind
-    inner join interactions as oldest
-        on
-            newest.customer_id = oldest.customer_id
-            and newest.kind = oldest.kind
-            and oldest.place = newest.place - rules.minimal_count + 1
+    inner join interactions on rules.kind = interactions.kind
 
-    where
-        coalesce({{ days_between('oldest.known_on', 'newest.known_on') }} <= rules.within_days, true)
-        -- Where one suffices, whenever it was, only the first can be the entry.
-        and (newest.place = 1 or rules.minimal_count > 1 or rules.is_after_sale)
+    where rules.minimal_count > 1 or rules.is_after_sale
+
+),
+
+met as (
+
+    select * exclude (within_days) from counted
+
+    where started_on is not null and coalesce({{ days_between('started_on', 'met_on') }} <= within_days, true)
+
+    union all
+
+    select
+        first_ones.customer_id,
+        rules.stage,
+        rules.stage_rank,
+        rules.is_after_sale,
+        first_ones.known_on as started_on,
+        first_ones.known_on as met_on
+
+    from rules
+    inner join first_ones on rules.kind = first_ones.kind
+
+    where rules.minimal_count = 1 and not rules.is_after_sale
 
 ),
 

@@ -29,7 +29,8 @@ def model(dbt, session):
     # The adapter opens an event loop for each Python model, which needs none, and would leave it open.
     asyncio.get_event_loop().close()
     asyncio.set_event_loop(None)
-    analyse = analyser()
+    # Loading the libraries takes longer than most builds have texts to read.
+    analyse = analyser() if texts.limit(1).fetchone() else None
     if analyse is None:
         return SCHEMA.empty_table()
     return pa.RecordBatchReader.from_batches(SCHEMA, (analysed(batch, analyse) for batch in batches(texts)))

@@ -268,11 +268,12 @@ class TestLoop:
 
 
 def build_features(as_of: date, *arguments: str) -> None:
-    """Only what features need, without tests of data."""
+    """Only what features need and who is who, without tests of data."""
     with lake.writing():
         dbt.build(
             "--select",
             "+features",
+            "+customer_keys",
             "--exclude-resource-type",
             "test",
             *arguments,
