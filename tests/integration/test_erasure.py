@@ -121,7 +121,8 @@ def millpond(*words: str) -> Any:
 
 
 def values_of(file: Path) -> Iterator[str]:
-    """Everything that a file says, decoded; a journal that went into its database when that was read says nothing more."""
+    """Everything that a file says, decoded."""
+    # A journal goes into its database when that is read.
     if not file.exists():
         return
     content = file.read_bytes()

@@ -49,10 +49,11 @@ def land(shop: Path, home: Path, *, since: date, until: date) -> None:
 
 
 def resend_under_another_key(shop: Path, home: Path) -> None:
-    """A raw file that corrects whose the newest invoice is without saying when: at the very moment of the row it corrects."""
+    """A raw file that says whose the newest invoice is, at the very moment of the row that it corrects."""
     invoices = f"'{shop}/invoices/invoices/shop.parquet'"
     duckdb.sql(
-        f"copy (select * replace ('c1' as customer_key) from {invoices} where customer_key != 'c1' and invoiced_at < '{FIRST}'"
+        f"copy (select * replace ('c1' as customer_key) from {invoices}"
+        f" where customer_key != 'c1' and invoiced_at < '{FIRST}'"
         f" order by invoiced_at desc, invoice_id limit 1) to '{home}/raw/invoices/invoices/resent.parquet'"
     )
 
