@@ -18,6 +18,7 @@ from training import (
     dataset,
     model_card,
     model_store,
+    offers,
     repurchase_timing,
     response_propensity,
     uplift,
@@ -111,7 +112,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     if sent.empty:
         raise TrainingError("no message with a closed outcome: land communications, or wait until offers end")
     figures = _tested(lambda: _test_response(store, connection, cut))
-    inputs = dataset.response_inputs(store, sent)
+    inputs = offers.response_inputs(store, sent)
     model = response_propensity.fit(
         inputs,
         sent["responded"].to_numpy(dtype=bool),
@@ -135,7 +136,7 @@ def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     holdout = cut - timedelta(days=HOLDOUT_DAYS)
 
     def rows(sent: pd.DataFrame) -> TrainingSet:
-        return TrainingSet(dataset.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
+        return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
 
     train = rows(dataset.messages(connection, sent_from=None, cut=holdout))
     test = rows(dataset.messages(connection, sent_from=holdout, cut=cut))
@@ -173,7 +174,7 @@ def _test_rows(store: FeatureStore, connection: DuckDBPyConnection, sent_from: d
     """Messages of offers that some were left without by design."""
     messages = dataset.messages(connection, sent_from=sent_from, cut=cut, arm=None)
     sent = of_tested_offers(messages)
-    return TrainingSet(dataset.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
+    return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
 
 
 def attribute_columns(inputs: pd.DataFrame) -> list[str]:

@@ -59,8 +59,11 @@ class ResponsePropensityModel:
         Raises:
             TrainingError: a column is missing; names it.
         """
-        logits = self.trees.logits(self.encoding.matrix(inputs))
-        return self.calibration.probability(logits)
+        return self.probability(self.encoding.matrix(inputs))
+
+    def probability(self, matrix: Floats) -> Floats:
+        """As `predict`, of encoded inputs (n, k)."""
+        return self.calibration.probability(self.trees.logits(matrix))
 
 
 def fit(

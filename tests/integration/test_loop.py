@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from feast import FeatureStore, FeatureView
 
-from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing
-from millpond.learning import Trained
+from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing, scoring
+from millpond.learning import HORIZONS, Trained
 from millpond.reader import Reader
-from training import dataset, model_store, uplift
+from training import dataset, model_store, offers, uplift
 
 AS_OF = date(2024, 2, 6)
+PREDICTIONS = ("repurchase_timing", "customer_value", "response_propensity")
 VIEWS = (
     "customer_purchases",
     "customer_rhythm",
@@ -134,7 +135,7 @@ class TestLoop:
     def test_uplift_is_the_response_less_that_without_contact(self, built: Path) -> None:
         with lake.connect() as connection:
             sent = dataset.messages(connection, sent_from=None, cut=AS_OF)
-            inputs = dataset.response_inputs(features.published_store(), sent)
+            inputs = offers.response_inputs(features.published_store(), sent)
         # As if every fourth message had been withheld.
         contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
         model = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
@@ -146,6 +147,23 @@ class TestLoop:
         sound = "abs(response_propensity - control_propensity - uplift) < 1e-12 and control_propensity between 0 and 1"
         query = f"select count(*), count(*) filter ({sound}) from predictions.response_propensity"
         assert ask(query) == [(1200, 1200)]
+
+    def test_scores_in_small_batches_equal_those_of_one(self) -> None:
+        tables = {name: f"select * from predictions.{name} order by all" for name in PREDICTIONS}
+        whole = {name: described(query) for name, query in tables.items()}
+        with lake.writing():
+            rows = scoring.score(features.published_store(), as_of=AS_OF, horizons=HORIZONS, batch_rows=70)
+        assert rows == {
+            "repurchase_timing": 400,
+            "customer_value": 400,
+            "response_propensity": 1200,
+            "message_response": 0,
+        }
+        for name, query in tables.items():
+            columns, in_batches = described(query)
+            assert columns == whole[name][0]
+            for before, after in zip(whole[name][1], in_batches, strict=True):
+                assert after == pytest.approx(before, abs=1e-12)
 
     def test_online_features_equal_those_in_the_lake(self) -> None:
         store: FeatureStore = features.store()
