@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,18 @@ NOT_FOR = "Anyone who decides on credit, prices of necessities, employment or in
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that was made current. Figures are None where history is too short for a test out of time."""
+    """A model that was made current.
+
+    Attributes:
+        figures: None where history is too short for a test out of time.
+        notice: what its user should know of the data, in one line; None: nothing.
+    """
 
     name: str
     version: str
     folder: Path
     figures: Figures | None
+    notice: str | None = None
 
 
 def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -129,7 +135,10 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
         "limits": "It learnt from those who were chosen to be contacted. It says who responds, not whom a message "
         "changes: that needs control messages.",
     }
-    return _keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    if model.level:
+        facts["level"] = str(model.level)
+    kept = _keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    return replace(kept, notice=str(model.level)) if model.level and model.level.has_drifted else kept
 
 
 def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:

@@ -94,10 +94,17 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> T
             raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
 
 
-def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait_seconds: float = 0) -> dict[str, int]:
+def score(
+    *,
+    as_of: date | None = None,
+    horizons: Sequence[int] = HORIZONS,
+    wait_seconds: float = 0,
+    on_notice: Callable[[str], None] = nothing,
+) -> dict[str, int]:
     """Write the predictions of the current models into the lake; those of the same date are replaced.
 
     Where no response could be learnt there is no response model: no action has a prediction, and doing nothing wins.
+    A response model whose level has drifted is recalibrated, and `on_notice` told so.
 
     Returns:
         Rows written per table of predictions.
@@ -109,7 +116,7 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait
     with lake.writing(wait_seconds):
         date_of_scores = built_as_of(as_of)
         feature_store = features.published_store()
-        return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons)
+        return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
 
 
 def decide(

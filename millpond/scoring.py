@@ -1,7 +1,7 @@
 """Scoring everybody with the models in use, in batches, so that memory does not grow with the number of customers."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import lake, settings
+from millpond import lake, recalibration, settings
 from millpond.errors import ModelNotTrained
 from training import customer_value, dataset, model_store, offers, repurchase_timing, response_propensity, uplift
 from training.customer_value import CustomerValueModel
@@ -50,8 +50,18 @@ class Response:
     uplift: UpliftModel | None
 
 
-def score(store: FeatureStore, *, as_of: date, horizons: Sequence[int], batch_rows: int = BATCH_ROWS) -> dict[str, int]:
+def score(
+    store: FeatureStore,
+    *,
+    as_of: date,
+    horizons: Sequence[int],
+    batch_rows: int = BATCH_ROWS,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> dict[str, int]:
     """Write the predictions as of a date into the lake, all or none; those of the same date are replaced.
+
+    Args:
+        on_notice: is told that the level of responses has drifted; the response model is then recalibrated first.
 
     Returns:
         Rows written per table of predictions.
@@ -59,7 +69,7 @@ def score(store: FeatureStore, *, as_of: date, horizons: Sequence[int], batch_ro
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
     """
-    timing, response = _timing_in_use(as_of), _response_in_use(as_of)
+    timing, response = _timing_in_use(as_of), _response_in_use(store, as_of, on_notice)
     tables = ["repurchase_timing", *(["customer_value"] if timing.value else [])]
     tables += ["response_propensity", "message_response"] if response else []
     rows: Counter[str] = Counter(dict.fromkeys(tables, 0))
@@ -99,11 +109,14 @@ def _timing_in_use(as_of: date) -> Timing:
     )
 
 
-def _response_in_use(as_of: date) -> Response | None:
-    folder = _folder_in_use(RESPONSE_PROPENSITY, as_of)
+def _response_in_use(store: FeatureStore, as_of: date, on_notice: Callable[[str], None]) -> Response | None:
+    folder, effect = _folder_in_use(RESPONSE_PROPENSITY, as_of), _folder_in_use(UPLIFT, as_of)
     if folder is None:
         return None
-    effect = _folder_in_use(UPLIFT, as_of)
+    with lake.connect() as published:
+        folder, level = recalibration.bring_to_level(store, published, folder, as_of=as_of)
+    if level and level.has_drifted:
+        on_notice(f"{RESPONSE_PROPENSITY} {folder.name}: {level}.")
     return Response(response_propensity.load(folder), folder.name, uplift.load(effect) if effect else None)
 
 

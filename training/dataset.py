@@ -156,12 +156,20 @@ def margin_share(lake: DuckDBPyConnection, *, cut: date) -> float | None:
     return share
 
 
-def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date, arm: str | None = SENT) -> pd.DataFrame:
+def messages(
+    lake: DuckDBPyConnection,
+    *,
+    sent_from: date | None,
+    cut: date,
+    arm: str | None = SENT,
+    closed_after: date | None = None,
+) -> pd.DataFrame:
     """Messages with outcomes closed before the cut and known at it.
 
     Args:
         sent_from: leave out messages sent before; None: take all.
         arm: treatment: sent; control: withheld by design; None: both.
+        closed_after: leave out messages whose outcomes were closed on that date; None: take all.
 
     Returns:
         customer_id, channel, event_timestamp (when it was sent), action_id, attributes, arm, responded; oldest first.
@@ -186,10 +194,11 @@ def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date, arm
             and sent_at >= coalesce($sent_from, date '0001-01-01')
             and sent_at < $cut
             and outcome_closes_at <= $cut
+            and outcome_closes_at > coalesce($closed_after, date '0001-01-01')
             and message_known_at < $cut
             and coalesce(message_superseded_at, date '9999-12-31') >= $cut
         group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes, arm
         order by sent_at, source_system, message_id
         """,
-        {"sent_from": sent_from, "cut": cut, "arm": arm},
+        {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after},
     ).df()

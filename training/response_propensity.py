@@ -5,7 +5,7 @@ attributes there are; calibrated out of fold on the newest messages.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training import leakage, response_trees
-from training.calibration import IDENTITY, Line, fit_line
+from training import leakage, level, response_trees
+from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
 from training.files import read_json, write_json
+from training.level import Level
 from training.response_trees import ResponseTrees
 
 Floats = NDArray[np.float64]
@@ -31,9 +32,6 @@ MINIMUM_RESPONSES = 20
 """Fewer responses, or refusals, in the window: no calibration."""
 
 FOLDS = 5
-SMALLEST_SLOPE = 0.1
-"""Calibration may flatten the scores, never reverse their order."""
-
 PRIOR_WEIGHT = 4.0
 """Calibration starts from none, as if slope and intercept had 0.5 standard error."""
 
@@ -49,6 +47,12 @@ class ResponsePropensityModel:
     trees: ResponseTrees
     calibration: Line
     metadata: dict[str, Any]
+
+    @property
+    def level(self) -> Level | None:
+        """Of the newest messages it was calibrated on, beside what older ones let expect; None: too few to tell."""
+        known = self.metadata.get("level")
+        return Level(**known) if known else None
 
     def predict(self, inputs: pd.DataFrame) -> Floats:
         """Probability of a response to each message, shape (n,).
@@ -92,15 +96,12 @@ def fit(
     matrix = encoding.matrix(inputs)
     leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     newest = newest_window(pd.to_datetime(sent_at, utc=True).dt.tz_localize(None).to_numpy())
+    found = _level_of_window(matrix, responded, newest, encoding.n_codes, sent_at, seed)
+    has_drifted = found is not None and found.has_drifted
     line = IDENTITY
-    if is_calibrated := _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
+    if is_calibrated := has_drifted or _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
         logits = _out_of_fold_logits(matrix, responded, newest, encoding.n_codes, seed)
-        line = fit_line(
-            logits,
-            responded[newest],
-            smallest_slope=SMALLEST_SLOPE,
-            prior_weight=PRIOR_WEIGHT,
-        )
+        line = level.line_to(logits, responded[newest]) if has_drifted else _line(logits, responded[newest])
     trees = response_trees.fit(matrix, responded, n_codes=encoding.n_codes, seed=seed)
     metadata = {
         "rows": len(inputs),
@@ -110,8 +111,43 @@ def fit(
         "calibration_rows": int(newest.sum()),
         "calibration_sent_from": str(sent_at[newest].min()),
         "calibration_sent_to": str(sent_at[newest].max()),
+        "level": found._asdict() if found else None,
     }
     return ResponsePropensityModel(encoding, trees, line, metadata)
+
+
+def at_level(
+    model: ResponsePropensityModel, inputs: pd.DataFrame, responded: Flags, *, sent_at: pd.Series
+) -> tuple[Level, ResponsePropensityModel]:
+    """Compare the level of messages whose outcomes closed since the model learnt, and bring the model to it.
+
+    Args:
+        inputs, responded, sent_at: as `fit`; n > 0.
+
+    Returns:
+        The level, and a model recalibrated on these messages where it has drifted, the same model otherwise.
+    """
+    logits = model.trees.logits(model.encoding.matrix(inputs))
+    found = level.compare(model.calibration.probability(logits), responded, sent_at)
+    if not found.has_drifted:
+        return found, model
+    first = model.calibration
+    line = level.line_to(first.intercept + first.slope * logits, responded).after(first)
+    return found, replace(model, calibration=line, metadata={**model.metadata, "level": found._asdict()})
+
+
+def _level_of_window(
+    matrix: Floats, responded: Flags, newest: Flags, n_codes: list[int], sent_at: pd.Series, seed: int
+) -> Level | None:
+    """The newest window beside what a model of the older messages expects; None: they hold too few responses."""
+    if _rarer_outcome(responded[~newest]) < MINIMUM_RESPONSES:
+        return None
+    older = response_trees.fit(matrix[~newest], responded[~newest], n_codes=n_codes, seed=seed)
+    return level.compare(IDENTITY.probability(older.logits(matrix[newest])), responded[newest], sent_at[newest])
+
+
+def _line(logits: Floats, responded: Flags) -> Line:
+    return fit_line(logits, responded, smallest_slope=SMALLEST_SLOPE, prior_weight=PRIOR_WEIGHT)
 
 
 def newest_window(sent: NDArray[np.datetime64]) -> Flags:

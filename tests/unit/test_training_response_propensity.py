@@ -1,5 +1,6 @@
 """Response propensity: what it learns, unseen texts, calibration, attributes, saving, messages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from training import response_propensity
 from training.attributes import expand_attributes
-from training.calibration import fit_line
+from training.calibration import IDENTITY, fit_line
 from training.encoding import learn_encoding
 from training.errors import TrainingError
+from training.level import compare
 from training.linear_inputs import learn_linear_inputs
-from training.response_propensity import ResponsePropensityModel, newest_window
+from training.response_propensity import ResponsePropensityModel, at_level, newest_window
 
 CHANNEL_LOG_ODDS = {"email": -2.0, "phone": 0.0}
 ACTION_LOG_ODDS = {"newsletter": -1.0, "offer": 1.5}
@@ -119,9 +121,83 @@ def test_calibration_is_on_the_newest_quarter(model: ResponsePropensityModel) ->
     assert model.metadata["calibration_rows"] == 800
 
 
-def test_few_responses_are_not_calibrated_on(messages: pd.DataFrame) -> None:
-    rare = messages.assign(responded=messages["responded"] & (messages["sent_at"] < "2024-03-20"))
-    assert fitted(rare).calibration == (1.0, 0.0)
+def test_few_responses_at_the_same_level_are_not_calibrated_on(messages: pd.DataFrame) -> None:
+    rare = fitted(drifted(messages, 0.05, seed=3))
+    assert rare.calibration == IDENTITY
+    assert not rare.metadata["is_calibrated"]
+
+
+def drifted(messages: pd.DataFrame, factor: float, *, seed: int) -> pd.DataFrame:
+    """The same customers and offers, of whose responses a share `factor` is left."""
+    return messages.assign(
+        responded=messages["responded"] & (np.random.default_rng(seed).random(len(messages)) < factor)
+    )
+
+
+def mean_score(model: ResponsePropensityModel, messages: pd.DataFrame) -> float:
+    return float(model.predict(messages[INPUTS]).mean())
+
+
+def test_level_that_halves_in_the_newest_window_is_found_and_met_out_of_time(messages: pd.DataFrame) -> None:
+    newest = messages["sent_at"] >= NEWEST
+    halved = pd.concat([messages[~newest], drifted(messages[newest], 0.5, seed=8)])
+    later = drifted(messages, 0.5, seed=9)
+    model = fitted(halved)
+    assert model.level is not None
+    assert model.level.has_drifted
+    assert "the level has drifted" in str(model.level)
+    actual = later["responded"].mean()
+    assert mean_score(model, later) == pytest.approx(actual, rel=0.12)
+    uncalibrated = replace(model, calibration=IDENTITY)
+    assert mean_score(uncalibrated, later) > 1.3 * actual
+
+
+def test_level_that_stays_is_not_said_to_drift(model: ResponsePropensityModel) -> None:
+    assert model.level is not None
+    assert not model.level.has_drifted
+    assert model.level.low < model.level.actual < model.level.high
+
+
+@pytest.mark.parametrize("rows", [200, 1500])
+def test_model_in_use_is_brought_to_the_level_of_later_messages(
+    messages: pd.DataFrame, model: ResponsePropensityModel, rows: int
+) -> None:
+    """With 200 messages only the intercept moves, with 1,500 the slope as well."""
+    random = np.random.default_rng(4)
+    seen, later = (
+        drifted(messages.sample(n, random_state=5), 0.5, seed=int(random.integers(100))) for n in (rows, 3000)
+    )
+    level, recalibrated = at_level(model, seen[INPUTS], seen["responded"].to_numpy(), sent_at=seen["sent_at"])
+    assert level.has_drifted
+    assert (recalibrated.calibration.slope == model.calibration.slope) == (rows == 200)
+    actual = later["responded"].mean()
+    assert mean_score(recalibrated, later) == pytest.approx(actual, rel=0.2 if rows == 200 else 0.1)
+    assert mean_score(model, later) > 1.5 * actual
+
+
+def test_model_whose_level_holds_is_left_alone(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    seen = messages.sample(500, random_state=6)
+    level, same = at_level(model, seen[INPUTS], seen["responded"].to_numpy(), sent_at=seen["sent_at"])
+    assert not level.has_drifted
+    assert same is model
+
+
+def test_window_without_a_response_leaves_a_chance(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    silent = messages.tail(400).assign(responded=False)
+    level, recalibrated = at_level(model, silent[INPUTS], silent["responded"].to_numpy(), sent_at=silent["sent_at"])
+    assert level.has_drifted
+    assert 0 < mean_score(recalibrated, silent) < 0.3 * mean_score(model, silent)
+
+
+def test_interval_of_a_level_is_the_binomial_one() -> None:
+    """Of 100 messages expected to be answered by half, 99 in 100 such hundreds have 37 to 63 responses."""
+    sent = pd.Series(pd.to_datetime(["2024-03-01"] * 99 + ["2024-03-05"]))
+    found = compare(np.full(100, 0.5), np.arange(100) < 36, sent)
+    assert (found.low, found.high, found.actual) == (0.37, 0.63, 0.36)
+    assert str(found) == (
+        "36.0% of 100 messages sent from 2024-03-01 to 2024-03-05 had a response, "
+        "50.0% were expected (37.0% to 63.0%): the level has drifted, so predictions are calibrated on them"
+    )
 
 
 def test_calibration_never_reverses_the_order() -> None:
