@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
+from numpy.typing import NDArray
 
 from millpond import lake, recalibration, settings
 from millpond.errors import ModelNotTrained
@@ -26,7 +28,7 @@ BATCH_ROWS = 100_000
 VALUE_HORIZON = 365
 
 # Columns that an older lake, or another choice of horizons, did not have.
-ADDED_COLUMNS = ("p_repurchase_", "expected_")
+ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_")
 
 Predictions = Iterator[tuple[str, pd.DataFrame]]
 
@@ -146,20 +148,31 @@ def _response_scores(
     for offered in offers.catalogue_offers(published, as_of=as_of, rows=batch_rows):
         yield "response_propensity", _offers_scored(store, response, offered).assign(observation_date=as_of)
     for planned in offers.planned_offers(published, as_of=as_of, rows=batch_rows):
-        yield "message_response", _offers_scored(store, response, planned)
+        # A message is one attempt; the interval is for choosing what to try.
+        scored = _offers_scored(store, response, planned)
+        yield "message_response", scored.drop(columns=["response_propensity_low", "response_propensity_high"])
 
 
 def _offers_scored(store: FeatureStore, response: Response, offered: pd.DataFrame) -> pd.DataFrame:
-    """The offers with model_version, response_propensity, control_propensity and uplift (null: no uplift model)."""
-    features = offers.offer_features(store, offered)
-    inputs = offers.with_attributes(features, offered, response.model.encoding.texts)
-    scored = offered.assign(model_version=response.version, response_propensity=response.model.predict(inputs))
+    """The offers with model_version, response_propensity, its interval where the action was never tried, and where
+    there is an uplift model control_propensity and uplift.
+    """
+    features, encoding = offers.offer_features(store, offered), response.model.encoding
+    matrix = encoding.matrix(offers.with_attributes(features, offered, encoding.texts))
+    scored = offered.assign(model_version=response.version, response_propensity=response.model.probability(matrix))
+    low, high = response.model.interval(matrix)
+    scored = scored.assign(response_propensity_low=_nulls(low), response_propensity_high=_nulls(high))
     if response.uplift is None:
         return scored
     inputs = offers.with_attributes(features, offered, response.uplift.encoding.texts)
     # Both models answer the same question, so the chance without contact follows, and stays a chance.
     without = (scored["response_propensity"] - response.uplift.predict(inputs)).clip(0.0, 1.0)
     return scored.assign(control_propensity=without, uplift=scored["response_propensity"] - without)
+
+
+def _nulls(values: NDArray[np.float64]) -> pd.Series:
+    """In the lake unknown is null, not nan."""
+    return pd.Series(values, dtype="Float64")
 
 
 def _forget(written: DuckDBPyConnection, table: str, as_of: date) -> None:

@@ -57,6 +57,10 @@ class Encoding:
     def _positions(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.categories)}
 
+    def position(self, name: str) -> int:
+        """Column of the matrix that holds an input."""
+        return self._positions[name]
+
     def row(self, values: Mapping[str, Any]) -> Floats:
         """What `matrix` gives for a frame of this one row, without the frame; shape (number of columns,).
 

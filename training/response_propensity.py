@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training import leakage, level, response_trees
+from training import leakage, level, response_trees, untried
 from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
-from training.encoding import Encoding, learn_encoding
+from training.columns import require
+from training.encoding import MISSING_CODE, Encoding, learn_encoding
 from training.errors import TrainingError
 from training.files import read_json, write_json
 from training.level import Level
 from training.response_trees import ResponseTrees
+from training.untried import Spread
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -35,18 +37,26 @@ FOLDS = 5
 PRIOR_WEIGHT = 4.0
 """Calibration starts from none, as if slope and intercept had 0.5 standard error."""
 
+ACTION, CHANNEL = "action_id", "channel"
+
 MODEL_FILE = "response_propensity.json"
 TREES_FILE = "response_trees.txt"
 
 
 @dataclass(frozen=True)
 class ResponsePropensityModel:
-    """A fitted model; `metadata` says from what, and on which window calibrated."""
+    """A fitted model.
+
+    Attributes:
+        metadata: from what it was fitted, and on which window calibrated.
+        spread: how far actions lie from the fallback that judges one never tried.
+    """
 
     encoding: Encoding
     trees: ResponseTrees
     calibration: Line
     metadata: dict[str, Any]
+    spread: Spread
 
     @property
     def level(self) -> Level | None:
@@ -69,6 +79,17 @@ class ResponsePropensityModel:
         """As `predict`, of encoded inputs (n, k)."""
         return self.calibration.probability(self.trees.logits(matrix))
 
+    def interval(self, matrix: Floats) -> tuple[Floats, Floats]:
+        """Lowest and highest chance (95 %) of actions never tried, shape (n,) each; nan: the action was tried."""
+        return self.spread.interval(
+            self.calibration.intercept + self.calibration.slope * self.trees.logits(matrix),
+            is_new_action=self._is_new(ACTION, matrix),
+            is_new_channel=self._is_new(CHANNEL, matrix),
+        )
+
+    def _is_new(self, name: str, matrix: Floats) -> Flags:
+        return np.asarray(matrix[:, self.encoding.position(name)] == MISSING_CODE)
+
 
 def fit(
     inputs: pd.DataFrame,
@@ -81,7 +102,7 @@ def fit(
     """Train on messages whose outcome is closed.
 
     Args:
-        inputs: numeric and text columns, known when the message was sent.
+        inputs: numeric and text columns, known when the message was sent; among them action_id and channel.
         responded: shape (n,).
         sent_at: shape (n,). When each message was sent; decides the newest window.
         seed: of the trees' sampling of rows and columns.
@@ -91,6 +112,7 @@ def fit(
         TrainingError: no rows, rows that don't match, all answers are the same, or an input that tells them.
     """
     responded = np.asarray(responded, dtype=bool)
+    require(inputs, (ACTION, CHANNEL))
     _check_rows(inputs, responded, sent_at)
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
@@ -101,7 +123,11 @@ def fit(
     line = IDENTITY
     if is_calibrated := has_drifted or _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
         logits = _out_of_fold_logits(matrix, responded, newest, encoding.n_codes, seed)
-        line = level.line_to(logits, responded[newest]) if has_drifted else _line(logits, responded[newest])
+        line = (
+            level.line_to(logits, responded[newest])
+            if has_drifted
+            else fit_line(logits, responded[newest], smallest_slope=SMALLEST_SLOPE, prior_weight=PRIOR_WEIGHT)
+        )
     trees = response_trees.fit(matrix, responded, n_codes=encoding.n_codes, seed=seed)
     metadata = {
         "rows": len(inputs),
@@ -113,7 +139,18 @@ def fit(
         "calibration_sent_to": str(sent_at[newest].max()),
         "level": found._asdict() if found else None,
     }
-    return ResponsePropensityModel(encoding, trees, line, metadata)
+    return ResponsePropensityModel(encoding, trees, line, metadata, _spread(encoding, trees, line, matrix, responded))
+
+
+def _spread(encoding: Encoding, trees: ResponseTrees, line: Line, matrix: Floats, responded: Flags) -> Spread:
+    """How actions differ where nothing tells them apart, and channels where nothing tells either."""
+    masked, sd = matrix.copy(), {}
+    for name in (ACTION, CHANNEL):
+        position = encoding.position(name)
+        masked[:, position] = MISSING_CODE
+        logits = line.intercept + line.slope * trees.logits(masked)
+        sd[name] = untried.between_groups(logits, responded, matrix[:, position])
+    return Spread(sd[ACTION], sd[CHANNEL])
 
 
 def at_level(
@@ -144,10 +181,6 @@ def _level_of_window(
         return None
     older = response_trees.fit(matrix[~newest], responded[~newest], n_codes=n_codes, seed=seed)
     return level.compare(IDENTITY.probability(older.logits(matrix[newest])), responded[newest], sent_at[newest])
-
-
-def _line(logits: Floats, responded: Flags) -> Line:
-    return fit_line(logits, responded, smallest_slope=SMALLEST_SLOPE, prior_weight=PRIOR_WEIGHT)
 
 
 def newest_window(sent: NDArray[np.datetime64]) -> Flags:
@@ -201,6 +234,7 @@ def save(model: ResponsePropensityModel, folder: Path) -> None:
         "optional": sorted(model.encoding.optional),
         "trees": model.trees.to_json(),
         "calibration": model.calibration._asdict(),
+        "spread": model.spread._asdict(),
     }
     write_json(plain, folder / MODEL_FILE)
 
@@ -217,4 +251,5 @@ def load(folder: Path) -> ResponsePropensityModel:
         ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=folder / TREES_FILE)),
         Line(**plain["calibration"]),
         plain["metadata"],
+        Spread(**plain.get("spread", {})),
     )

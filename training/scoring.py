@@ -41,10 +41,13 @@ class CustomerScores(NamedTuple):
         timing: p_repurchase_{h}d and expected_purchases_{h}d for each horizon, median_days_to_repurchase (nan: beyond
             the longest), p_alive; None: the customer never bought.
         response: shape (n_offers,). Chance of a response to each offer, in their order.
+        response_low, response_high: shape (n_offers,). 95 % interval of it; nan: the action was tried.
     """
 
     timing: dict[str, float] | None
     response: Floats
+    response_low: Floats
+    response_high: Floats
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Scorer:
         Raises:
             TrainingError: a feature is missing, infinite or of a wrong type, or a horizon is out of range.
         """
-        return CustomerScores(self._timing(features, horizons), self._response(offers))
+        return CustomerScores(self._timing(features, horizons), *self._response(offers))
 
     def _timing(self, features: Mapping[str, Any], horizons: Sequence[int]) -> dict[str, float] | None:
         history = _row(features, HISTORY)
@@ -86,16 +89,17 @@ class Scorer:
         scores = self.timing.scores(values[None, :], history[:, None], horizons)
         return {name: float(score[0]) for name, score in scores.items()}
 
-    def _response(self, offers: Sequence[Offer]) -> Floats:
+    def _response(self, offers: Sequence[Offer]) -> tuple[Floats, Floats, Floats]:
         if not offers:
-            return np.empty(0)
+            return np.empty(0), np.empty(0), np.empty(0)
         encoding = self.response.encoding
         texts = frozenset(encoding.texts)
         # Offers on one channel share all but a few columns.
         distinct = {id(offer.features): offer.features for offer in offers}
         customers = {key: encoding.row(_of_customer(features, texts)) for key, features in distinct.items()}
         rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts)) for offer in offers]
-        return self.response.probability(np.stack(rows))
+        matrix = np.stack(rows)
+        return self.response.probability(matrix), *self.response.interval(matrix)
 
 
 def _of_customer(features: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:

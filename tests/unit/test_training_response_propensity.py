@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 
 from training import response_propensity
 from training.attributes import expand_attributes
@@ -17,6 +18,7 @@ from training.errors import TrainingError
 from training.level import compare
 from training.linear_inputs import learn_linear_inputs
 from training.response_propensity import ResponsePropensityModel, at_level, newest_window
+from training.untried import PRIOR_SD, Spread, between_groups
 
 CHANNEL_LOG_ODDS = {"email": -2.0, "phone": 0.0}
 ACTION_LOG_ODDS = {"newsletter": -1.0, "offer": 1.5}
@@ -73,6 +75,57 @@ def test_action_never_tried_falls_back_to_its_channel(messages: pd.DataFrame, mo
         sent = messages[(messages["channel"] == channel) & (messages["sent_at"] >= NEWEST)]
         scores = model.predict(sent[INPUTS].assign(action_id="never tried"))
         assert scores.mean() == pytest.approx(sent["responded"].mean(), rel=0.3)
+
+
+def intervals(model: ResponsePropensityModel, inputs: pd.DataFrame) -> pd.DataFrame:
+    matrix = model.encoding.matrix(inputs)
+    low, high = model.interval(matrix)
+    return pd.DataFrame({"low": low, "middle": model.probability(matrix), "high": high})
+
+
+def test_action_never_tried_has_an_interval_and_a_tried_one_none(
+    messages: pd.DataFrame, model: ResponsePropensityModel
+) -> None:
+    tried, untried = intervals(model, messages[INPUTS]), intervals(model, messages[INPUTS].assign(action_id="new"))
+    assert tried[["low", "high"]].isna().all(axis=None)
+    assert (untried["low"] < untried["middle"]).all()
+    assert (untried["middle"] < untried["high"]).all()
+
+
+def test_channel_never_tried_widens_the_interval(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    never = messages[INPUTS].assign(action_id="new", channel="pigeon")
+    assert log_odds_width(intervals(model, never)) > log_odds_width(
+        intervals(model, messages[INPUTS].assign(action_id="new"))
+    )
+
+
+def log_odds_width(interval: pd.DataFrame) -> float:
+    return float((logit(interval["high"]) - logit(interval["low"])).mean())
+
+
+def test_interval_of_one_new_action_in_twenty_misses_it() -> None:
+    """Each of 40 actions in turn is left out and told by the others, whose log odds differ by 0.6."""
+    random = np.random.default_rng(11)
+    effect = random.normal(0, 0.6, 40)
+    action = np.repeat(np.arange(40.0), 400)
+    logits = random.normal(-1.5, 0.5, len(action))
+    responded = random.random(len(action)) < expit(logits + effect[action.astype(int)])
+    covered = []
+    for left_out in range(40):
+        seen = action != left_out
+        spread = Spread(action=between_groups(logits[seen], responded[seen], action[seen]), channel=0.0)
+        low, high = spread.interval(np.zeros(1), is_new_action=np.array([True]), is_new_channel=np.array([False]))
+        covered.append(low[0] < expit(effect[left_out]) < high[0])
+    assert 0.85 <= np.mean(covered) <= 1.0
+    assert spread.action == pytest.approx(0.6, rel=0.25)
+
+
+def test_actions_that_do_not_differ_have_a_small_spread_and_one_alone_that_of_the_prior() -> None:
+    random = np.random.default_rng(12)
+    logits = np.full(10_000, -1.0)
+    responded, action = random.random(10_000) < expit(logits), np.repeat(np.arange(50.0), 200)
+    assert between_groups(logits, responded, action) < 0.25
+    assert between_groups(logits, responded, np.zeros(10_000)) == PRIOR_SD
 
 
 def test_channel_never_tried_falls_back_to_all(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:

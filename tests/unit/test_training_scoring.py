@@ -77,6 +77,15 @@ def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.Data
         assert single.response == pytest.approx(response[list(chosen)], abs=1e-12)
 
 
+def test_only_an_offer_never_made_has_an_interval(
+    scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
+) -> None:
+    known = offer(offered.iloc[0])
+    scores = scorer.score(plain(customers.iloc[0]), [known, known._replace(action_id="never made")])
+    assert np.isnan([scores.response_low[0], scores.response_high[0]]).all()
+    assert scores.response_low[1] < scores.response[1] < scores.response_high[1]
+
+
 def test_offer_is_judged_alike_in_any_company(scorer: Scorer, offered: pd.DataFrame) -> None:
     """Alone, size is a number in one offer and a text in another; the model knows it as text."""
     texts = scorer.response.encoding.texts
