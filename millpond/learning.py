@@ -130,7 +130,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
         "purpose": "Chance that a customer accepts an offer if contacted.",
         "data": f"{model.metadata['rows']:,} messages with closed outcomes, {model.metadata['responses']:,} responses",
         "features": list(inputs.columns),
-        "method": "Small regularised trees, calibrated out of fold on the messages sent from "
+        "method": f"{model.metadata['method']}, calibrated out of fold on the messages sent from "
         f"{model.metadata['calibration_sent_from']} to {model.metadata['calibration_sent_to']}",
         "limits": "It learnt from those who were chosen to be contacted. It says who responds, not whom a message "
         "changes: that needs control messages.",

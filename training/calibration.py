@@ -16,9 +16,9 @@ class Line(NamedTuple):
     slope: float
     intercept: float
 
-    def probability(self, logits: Floats) -> Floats:
+    def log_odds(self, logits: Floats) -> Floats:
         """Shape as `logits`."""
-        return np.asarray(expit(self.intercept + self.slope * logits))
+        return self.intercept + self.slope * logits
 
     def after(self, first: "Line") -> "Line":
         """The line that does what `first` and then this one do."""

@@ -22,6 +22,10 @@ MINIMUM_SEEN = 20
 """A text in fewer training rows than this has no code of its own."""
 
 
+MAXIMUM_TEXTS = 250
+"""Of a column; only the most frequent ones have a code. Each is a column of its own in the regression."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How the columns of a frame become a matrix.
@@ -127,8 +131,8 @@ def _frequent_texts(column: pd.Series) -> list[str] | None:
         raise TrainingError(
             f"column {column.name} holds {kind}; expected numbers or texts: turn dates into days before the message"
         )
-    counts = column.dropna().astype(str).value_counts()
-    return sorted(counts.index[counts >= MINIMUM_SEEN])
+    counts = column.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return sorted(counts.index[counts >= MINIMUM_SEEN][:MAXIMUM_TEXTS])
 
 
 _NUMERIC = {"boolean", "integer", "floating", "decimal", "mixed-integer-float", "empty"}

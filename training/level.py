@@ -5,14 +5,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import binom
 
+from training import response_trees
 from training.calibration import SMALLEST_SLOPE, Line, fit_line
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 CERTAINTY = 0.99
 """A level outside this interval has drifted: one window in a hundred does so by chance."""
+
+MINIMUM_RESPONSES = 20
+"""And refusals, of the older messages; with fewer there is nothing to compare with."""
 
 MINIMUM_FOR_SLOPE = 100
 """Of the rarer outcome. With fewer only the intercept moves: the level is known, the steepness is not."""
@@ -50,7 +56,7 @@ class Level(NamedTuple):
         return f"{found}: the level has drifted, so predictions are calibrated on them" if self.has_drifted else found
 
 
-def compare(probability: Floats, responded: NDArray[np.bool_], sent_at: pd.Series) -> Level:
+def compare(probability: Floats, responded: Flags, sent_at: pd.Series) -> Level:
     """What was seen beside the binomial interval around what was expected.
 
     Args:
@@ -64,7 +70,22 @@ def compare(probability: Floats, responded: NDArray[np.bool_], sent_at: pd.Serie
     )
 
 
-def line_to(logits: Floats, responded: NDArray[np.bool_]) -> Line:
+def of_newest(
+    matrix: Floats, responded: Flags, newest: Flags, sent_at: pd.Series, *, n_codes: list[int], seed: int
+) -> Level | None:
+    """The newest messages beside what a model of the older ones expects; None: they hold too few responses.
+
+    Args:
+        matrix: encoded inputs, shape (n, k).
+        responded, newest, sent_at: shape (n,).
+    """
+    if min(responded[~newest].sum(), (~responded[~newest]).sum()) < MINIMUM_RESPONSES:
+        return None
+    older = response_trees.fit(matrix[~newest], responded[~newest], n_codes=n_codes, seed=seed)
+    return compare(expit(older.logits(matrix[newest])), responded[newest], sent_at[newest])
+
+
+def line_to(logits: Floats, responded: Flags) -> Line:
     """The line that brings log odds to the level of these messages.
 
     Args:

@@ -54,7 +54,7 @@ HAZARD_FILE = "hazard_trees.txt"
 RATE_FILE = "rate_trees.txt"
 
 METHOD = "linear hazard refined by trees, Poisson rate; BG/NBD beyond 90 days"
-METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from"
+METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from, or everybody bought at once"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,8 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> Repurchas
     taught = periods.bought & (follow_up[periods.row] >= MINIMUM_RATE_DAYS)
     events = int(taught.sum())
     trees = None
-    if events >= MINIMUM_EVENTS:
+    # Where everybody buys at once there is no hazard to tell apart.
+    if events >= MINIMUM_EVENTS and not periods.bought.all():
         trees = timing_trees.fit(values, periods, follow_up, purchases, seed=seed)
     metadata = {
         "method": METHOD if trees else METHOD_SMALL,

@@ -13,6 +13,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from training import leakage, level, response_trees, untried
 from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
@@ -38,6 +39,9 @@ PRIOR_WEIGHT = 4.0
 """Calibration starts from none, as if slope and intercept had 0.5 standard error."""
 
 ACTION, CHANNEL = "action_id", "channel"
+
+METHOD = "Regression refined by small trees"
+METHOD_SMALL = f"Regression alone: fewer than {response_trees.MINIMUM_RESPONSES} responses to learn from"
 
 MODEL_FILE = "response_propensity.json"
 TREES_FILE = "response_trees.txt"
@@ -75,20 +79,18 @@ class ResponsePropensityModel:
         """
         return self.probability(self.encoding.matrix(inputs))
 
+    def log_odds(self, matrix: Floats) -> Floats:
+        """Of a response, shape (n,), of encoded inputs (n, k)."""
+        return self.calibration.log_odds(self.trees.logits(matrix))
+
     def probability(self, matrix: Floats) -> Floats:
         """As `predict`, of encoded inputs (n, k)."""
-        return self.calibration.probability(self.trees.logits(matrix))
+        return np.asarray(expit(self.log_odds(matrix)))
 
     def interval(self, matrix: Floats) -> tuple[Floats, Floats]:
         """Lowest and highest chance (95 %) of actions never tried, shape (n,) each; nan: the action was tried."""
-        return self.spread.interval(
-            self.calibration.intercept + self.calibration.slope * self.trees.logits(matrix),
-            is_new_action=self._is_new(ACTION, matrix),
-            is_new_channel=self._is_new(CHANNEL, matrix),
-        )
-
-    def _is_new(self, name: str, matrix: Floats) -> Flags:
-        return np.asarray(matrix[:, self.encoding.position(name)] == MISSING_CODE)
+        is_new = {name: matrix[:, self.encoding.position(name)] == MISSING_CODE for name in (ACTION, CHANNEL)}
+        return self.spread.interval(self.log_odds(matrix), is_new_action=is_new[ACTION], is_new_channel=is_new[CHANNEL])
 
 
 def fit(
@@ -118,7 +120,7 @@ def fit(
     matrix = encoding.matrix(inputs)
     leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     newest = newest_window(pd.to_datetime(sent_at, utc=True).dt.tz_localize(None).to_numpy())
-    found = _level_of_window(matrix, responded, newest, encoding.n_codes, sent_at, seed)
+    found = level.of_newest(matrix, responded, newest, sent_at, n_codes=encoding.n_codes, seed=seed)
     has_drifted = found is not None and found.has_drifted
     line = IDENTITY
     if is_calibrated := has_drifted or _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
@@ -130,6 +132,7 @@ def fit(
         )
     trees = response_trees.fit(matrix, responded, n_codes=encoding.n_codes, seed=seed)
     metadata = {
+        "method": METHOD if trees.booster else METHOD_SMALL,
         "rows": len(inputs),
         "responses": int(responded.sum()),
         "seed": seed,
@@ -139,18 +142,14 @@ def fit(
         "calibration_sent_to": str(sent_at[newest].max()),
         "level": found._asdict() if found else None,
     }
-    return ResponsePropensityModel(encoding, trees, line, metadata, _spread(encoding, trees, line, matrix, responded))
-
-
-def _spread(encoding: Encoding, trees: ResponseTrees, line: Line, matrix: Floats, responded: Flags) -> Spread:
-    """How actions differ where nothing tells them apart, and channels where nothing tells either."""
-    masked, sd = matrix.copy(), {}
-    for name in (ACTION, CHANNEL):
-        position = encoding.position(name)
-        masked[:, position] = MISSING_CODE
-        logits = line.intercept + line.slope * trees.logits(masked)
-        sd[name] = untried.between_groups(logits, responded, matrix[:, position])
-    return Spread(sd[ACTION], sd[CHANNEL])
+    spread = untried.learn_spread(
+        matrix,
+        responded,
+        lambda masked: line.log_odds(trees.logits(masked)),
+        action=encoding.position(ACTION),
+        channel=encoding.position(CHANNEL),
+    )
+    return ResponsePropensityModel(encoding, trees, line, metadata, spread)
 
 
 def at_level(
@@ -164,23 +163,12 @@ def at_level(
     Returns:
         The level, and a model recalibrated on these messages where it has drifted, the same model otherwise.
     """
-    logits = model.trees.logits(model.encoding.matrix(inputs))
-    found = level.compare(model.calibration.probability(logits), responded, sent_at)
+    log_odds = model.log_odds(model.encoding.matrix(inputs))
+    found = level.compare(expit(log_odds), responded, sent_at)
     if not found.has_drifted:
         return found, model
-    first = model.calibration
-    line = level.line_to(first.intercept + first.slope * logits, responded).after(first)
+    line = level.line_to(log_odds, responded).after(model.calibration)
     return found, replace(model, calibration=line, metadata={**model.metadata, "level": found._asdict()})
-
-
-def _level_of_window(
-    matrix: Floats, responded: Flags, newest: Flags, n_codes: list[int], sent_at: pd.Series, seed: int
-) -> Level | None:
-    """The newest window beside what a model of the older messages expects; None: they hold too few responses."""
-    if _rarer_outcome(responded[~newest]) < MINIMUM_RESPONSES:
-        return None
-    older = response_trees.fit(matrix[~newest], responded[~newest], n_codes=n_codes, seed=seed)
-    return level.compare(IDENTITY.probability(older.logits(matrix[newest])), responded[newest], sent_at[newest])
 
 
 def newest_window(sent: NDArray[np.datetime64]) -> Flags:
@@ -227,7 +215,8 @@ def _rarer_outcome(responded: Flags) -> int:
 def save(model: ResponsePropensityModel, folder: Path) -> None:
     """Write JSON and LightGBM text into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.trees.booster.save_model(folder / TREES_FILE)
+    if model.trees.booster:
+        model.trees.booster.save_model(folder / TREES_FILE)
     plain = {
         "metadata": model.metadata,
         "columns": [[name, known] for name, known in model.encoding.categories.items()],
@@ -246,9 +235,10 @@ def load(folder: Path) -> ResponsePropensityModel:
         TrainingError: there is no model in `folder`.
     """
     plain = read_json(folder / MODEL_FILE)
+    file = folder / TREES_FILE
     return ResponsePropensityModel(
         Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=folder / TREES_FILE)),
+        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=file) if file.exists() else None),
         Line(**plain["calibration"]),
         plain["metadata"],
         Spread(**plain.get("spread", {})),

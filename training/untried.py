@@ -4,6 +4,7 @@ An action without a history is judged like an average action of its channel, on 
 message. How far single actions lie from that average, those that were tried tell.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training.calibration import fit_line
+from training.encoding import MISSING_CODE
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -33,6 +35,24 @@ class Spread(NamedTuple):
         sd = np.sqrt(self.action**2 + np.where(is_new_channel, self.channel**2, 0.0))
         low, high = (np.where(is_new_action, expit(logits + side * Z * sd), np.nan) for side in (-1, 1))
         return low, high
+
+
+def learn_spread(
+    matrix: Floats, responded: Flags, log_odds: Callable[[Floats], Floats], *, action: int, channel: int
+) -> Spread:
+    """How actions differ where nothing tells them apart, and channels where nothing tells either.
+
+    Args:
+        matrix: encoded inputs, shape (n, k).
+        responded: shape (n,).
+        log_odds: of a response, for encoded inputs.
+        action, channel: columns of the matrix that hold them.
+    """
+    masked, sd = matrix.copy(), []
+    for column in (action, channel):
+        masked[:, column] = MISSING_CODE
+        sd.append(between_groups(log_odds(masked), responded, matrix[:, column]))
+    return Spread(*sd)
 
 
 def between_groups(logits: Floats, responded: Flags, group: Floats) -> float:

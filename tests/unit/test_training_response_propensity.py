@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from training import response_propensity
 from training.attributes import expand_attributes
 from training.calibration import IDENTITY, fit_line
-from training.encoding import learn_encoding
+from training.encoding import MAXIMUM_TEXTS, MINIMUM_SEEN, learn_encoding
 from training.errors import TrainingError
 from training.level import compare
 from training.linear_inputs import learn_linear_inputs
@@ -273,6 +273,46 @@ def test_line_is_found_again(slope: float, intercept: float) -> None:
 def test_one_kind_of_answer_is_one_line(messages: pd.DataFrame, answer: bool, said: int) -> None:
     with pytest.raises(TrainingError, match=rf"^3000 messages, {said} with a response; .*closed outcomes$"):
         fitted(messages.assign(responded=answer))
+
+
+def test_few_responses_leave_the_regression_alone(messages: pd.DataFrame, tmp_path: Path) -> None:
+    rare = fitted(drifted(messages, 0.03, seed=3))
+    assert rare.trees.booster is None
+    assert rare.metadata["method"] == "Regression alone: fewer than 50 responses to learn from"
+    response_propensity.save(rare, tmp_path)
+    assert np.array_equal(response_propensity.load(tmp_path).predict(messages[INPUTS]), rare.predict(messages[INPUTS]))
+
+
+def test_constant_unknown_and_countless_texts_do_no_harm(
+    messages: pd.DataFrame, model: ResponsePropensityModel
+) -> None:
+    """An attribute with another text in every row has none that could be learnt."""
+    useless = messages[INPUTS].assign(constant=1.0, unknown=None, one="text", serial=[f"n{n}" for n in range(3000)])
+    other = response_propensity.fit(
+        useless, messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1, optional=["offer_percent"]
+    )
+    assert np.corrcoef(other.predict(useless), model.predict(messages[INPUTS]))[0, 1] > 0.98
+
+
+def test_of_ten_thousand_frequent_texts_the_most_frequent_have_codes() -> None:
+    texts = [f"n{n:05}" for n in range(10_000)] * MINIMUM_SEEN + [f"n{n:05}" for n in range(100, 200)]
+    codes = learn_encoding(pd.DataFrame({"serial": texts})).categories["serial"]
+    assert codes is not None
+    assert len(codes) == MAXIMUM_TEXTS
+    assert set(codes) == {f"n{n:05}" for n in range(250)}
+
+
+def test_same_customer_twice_is_scored_alike(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    twice = pd.concat([messages.head(10), messages.head(10)])
+    scores = model.predict(twice[INPUTS])
+    assert np.array_equal(scores[:10], scores[10:])
+
+
+def test_inputs_without_the_action_are_one_line(messages: pd.DataFrame) -> None:
+    with pytest.raises(TrainingError, match=r"^missing column action_id; "):
+        response_propensity.fit(
+            messages[["channel", "loyalty"]], messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1
+        )
 
 
 def test_no_messages_is_one_line(messages: pd.DataFrame) -> None:
