@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
-from numpy.typing import NDArray
 
 from millpond import lake, recalibration, settings
 from millpond.errors import ModelNotTrained
@@ -161,18 +159,13 @@ def _offers_scored(store: FeatureStore, response: Response, offered: pd.DataFram
     matrix = encoding.matrix(offers.with_attributes(features, offered, encoding.texts))
     scored = offered.assign(model_version=response.version, response_propensity=response.model.probability(matrix))
     low, high = response.model.interval(matrix)
-    scored = scored.assign(response_propensity_low=_nulls(low), response_propensity_high=_nulls(high))
+    scored = scored.assign(response_propensity_low=low, response_propensity_high=high)
     if response.uplift is None:
         return scored
     inputs = offers.with_attributes(features, offered, response.uplift.encoding.texts)
     # Both models answer the same question, so the chance without contact follows, and stays a chance.
     without = (scored["response_propensity"] - response.uplift.predict(inputs)).clip(0.0, 1.0)
     return scored.assign(control_propensity=without, uplift=scored["response_propensity"] - without)
-
-
-def _nulls(values: NDArray[np.float64]) -> pd.Series:
-    """In the lake unknown is null, not nan."""
-    return pd.Series(values, dtype="Float64")
 
 
 def _forget(written: DuckDBPyConnection, table: str, as_of: date) -> None:
