@@ -202,8 +202,12 @@ def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS, wait: Wait 
 
     days = _horizons(horizons)
     with progress("Scoring"):
-        rows = pipeline.score(as_of=_date(as_of), horizons=days, wait_seconds=wait)
+        rows = pipeline.score(as_of=_date(as_of), horizons=days, wait_seconds=wait, on_notice=_notice)
     out.print("Scored " + ", ".join(f"{count:,} {table}" for table, count in rows.items()) + ".", highlight=False)
+
+
+def _notice(text: str) -> None:
+    out.print(text, style="yellow", highlight=False, soft_wrap=True)
 
 
 @app.command()

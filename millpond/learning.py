@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from training import (
     dataset,
     model_card,
     model_store,
+    offers,
     repurchase_timing,
     response_propensity,
     uplift,
@@ -36,12 +37,18 @@ NOT_FOR = "Anyone who decides on credit, prices of necessities, employment or in
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that was made current. Figures are None where history is too short for a test out of time."""
+    """A model that was made current.
+
+    Attributes:
+        figures: None where history is too short for a test out of time.
+        notice: what its user should know of the data, in one line; None: nothing.
+    """
 
     name: str
     version: str
     folder: Path
     figures: Figures | None
+    notice: str | None = None
 
 
 def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -111,7 +118,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     if sent.empty:
         raise TrainingError("no message with a closed outcome: land communications, or wait until offers end")
     figures = _tested(lambda: _test_response(store, connection, cut))
-    inputs = dataset.response_inputs(store, sent)
+    inputs = offers.response_inputs(store, sent)
     model = response_propensity.fit(
         inputs,
         sent["responded"].to_numpy(dtype=bool),
@@ -123,19 +130,22 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
         "purpose": "Chance that a customer accepts an offer if contacted.",
         "data": f"{model.metadata['rows']:,} messages with closed outcomes, {model.metadata['responses']:,} responses",
         "features": list(inputs.columns),
-        "method": "Small regularised trees, calibrated out of fold on the messages sent from "
+        "method": f"{model.metadata['method']}, calibrated out of fold on the messages sent from "
         f"{model.metadata['calibration_sent_from']} to {model.metadata['calibration_sent_to']}",
         "limits": "It learnt from those who were chosen to be contacted. It says who responds, not whom a message "
         "changes: that needs control messages.",
     }
-    return _keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    if model.level:
+        facts["level"] = str(model.level)
+    kept = _keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    return replace(kept, notice=str(model.level)) if model.level and model.level.has_drifted else kept
 
 
 def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
     holdout = cut - timedelta(days=HOLDOUT_DAYS)
 
     def rows(sent: pd.DataFrame) -> TrainingSet:
-        return TrainingSet(dataset.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
+        return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
 
     train = rows(dataset.messages(connection, sent_from=None, cut=holdout))
     test = rows(dataset.messages(connection, sent_from=holdout, cut=cut))
@@ -173,7 +183,7 @@ def _test_rows(store: FeatureStore, connection: DuckDBPyConnection, sent_from: d
     """Messages of offers that some were left without by design."""
     messages = dataset.messages(connection, sent_from=sent_from, cut=cut, arm=None)
     sent = of_tested_offers(messages)
-    return TrainingSet(dataset.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
+    return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
 
 
 def attribute_columns(inputs: pd.DataFrame) -> list[str]:

@@ -42,6 +42,7 @@ def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out
             if name not in OPTIONAL:
                 raise
             out.print(f"{error}. {OPTIONAL[name]}.", highlight=False)
+    # What there is to say of the responses was said when training on the same date.
     with _measured("score", steps), progress("Scoring"):
         pipeline.score(horizons=horizons, wait_seconds=wait_seconds)
     with _measured("decide", steps), progress("Deciding") as done:

@@ -5,22 +5,13 @@ Each step that writes to the lake publishes all of it at its end. `wait_seconds`
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from pathlib import Path
 
-import pandas as pd
-from duckdb import DuckDBPyConnection
-from feast import FeatureStore
-
-from millpond import dbt, features, lake, publishing, settings
-from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
+from millpond import dbt, features, lake, publishing, scoring, settings
+from millpond.errors import CannotTrain, NotBuilt
 from millpond.learning import HORIZONS, TRAINERS, Trained
 from millpond.publishing import Published
-from training import customer_value, dataset, model_store, repurchase_timing, response_propensity, uplift
-from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT
+from training import dataset
 from training.errors import TrainingError
-
-# The value of a year stands beside the horizons asked for.
-VALUE_HORIZON = 365
 
 
 def nothing(name: str) -> None:
@@ -103,10 +94,17 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> T
             raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
 
 
-def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait_seconds: float = 0) -> dict[str, int]:
+def score(
+    *,
+    as_of: date | None = None,
+    horizons: Sequence[int] = HORIZONS,
+    wait_seconds: float = 0,
+    on_notice: Callable[[str], None] = nothing,
+) -> dict[str, int]:
     """Write the predictions of the current models into the lake; those of the same date are replaced.
 
     Where no response could be learnt there is no response model: no action has a prediction, and doing nothing wins.
+    A response model whose level has drifted is recalibrated, and `on_notice` told so.
 
     Returns:
         Rows written per table of predictions.
@@ -118,88 +116,7 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait
     with lake.writing(wait_seconds):
         date_of_scores = built_as_of(as_of)
         feature_store = features.published_store()
-        with lake.connect() as connection:
-            predictions = {
-                **_timing_scores(feature_store, connection, date_of_scores, horizons),
-                **_response_scores(feature_store, connection, date_of_scores),
-            }
-        with lake.connect(read_only=False) as connection:
-            connection.begin()
-            for table, rows in predictions.items():
-                _replace_predictions(connection, table, rows, date_of_scores)
-            connection.commit()
-    return {table: len(rows) for table, rows in predictions.items()}
-
-
-def _current_model(name: str, as_of: date) -> Path | None:
-    """Folder of the model in use; None: never trained."""
-    folder = model_store.current(settings.models_folder(), name)
-    if folder is not None and model_store.as_of(folder.name) > as_of:
-        raise ModelNotTrained(
-            f"{name} {folder.name} learnt from what came after {as_of}: run `millpond train --as-of {as_of}` first"
-        )
-    return folder
-
-
-def _timing_scores(
-    feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date, horizons: Sequence[int]
-) -> dict[str, pd.DataFrame]:
-    """When and how often each buyer buys, and what that is worth where a value model was trained."""
-    folder = _current_model(REPURCHASE_TIMING, as_of)
-    if folder is None:
-        raise ModelNotTrained("no repurchase_timing model: run `millpond train` first")
-    customers = dataset.buyers(connection, [as_of])
-    inputs = dataset.service_features(feature_store, REPURCHASE_TIMING, customers)
-    timing = repurchase_timing.load(folder)
-
-    def keyed(scores: pd.DataFrame, version: str) -> pd.DataFrame:
-        keys = pd.DataFrame({"customer_id": inputs["customer_id"], "observation_date": as_of, "model_version": version})
-        return pd.concat([keys, scores], axis=1)
-
-    scored = {"repurchase_timing": keyed(timing.predict(inputs, horizons), folder.name)}
-    value_folder = _current_model(CUSTOMER_VALUE, as_of)
-    if value_folder is not None:
-        values = customer_value.load(value_folder).predict(inputs, timing, sorted({*horizons, VALUE_HORIZON}))
-        scored["customer_value"] = keyed(values, value_folder.name)
-    return scored
-
-
-def _response_scores(
-    feature_store: FeatureStore, connection: DuckDBPyConnection, as_of: date
-) -> dict[str, pd.DataFrame]:
-    folder = _current_model(RESPONSE_PROPENSITY, as_of)
-    if folder is None:
-        return {}
-    model, uplift_folder = response_propensity.load(folder), _current_model(UPLIFT, as_of)
-    catalogue = dataset.catalogue_offers(connection, as_of=as_of)
-    planned = dataset.planned_offers(connection, as_of=as_of)
-    catalogue["observation_date"] = as_of
-    for offers in (catalogue, planned):
-        offers["model_version"] = folder.name
-        offers[["response_propensity", "control_propensity", "uplift"]] = None
-        if len(offers):
-            inputs = dataset.response_inputs(feature_store, offers)
-            offers["response_propensity"] = model.predict(inputs)
-            if uplift_folder is not None:
-                # Both models answer the same question, so the chance without contact follows, and stays a chance.
-                effect = uplift.load(uplift_folder).predict(inputs)
-                offers["control_propensity"] = (offers["response_propensity"] - effect).clip(0.0, 1.0)
-                offers["uplift"] = offers["response_propensity"] - offers["control_propensity"]
-    return {"response_propensity": catalogue, "message_response": planned}
-
-
-def _replace_predictions(connection: DuckDBPyConnection, table: str, rows: pd.DataFrame, as_of: date) -> None:
-    """Rows of this date make way for the new ones; a horizon never seen before becomes a column."""
-    when = "sent_at" if table == "message_response" else "observation_date"
-    known = [row[0] for row in connection.execute(f"describe predictions.{table}").fetchall()]
-    for column in rows.columns:
-        if column not in known and column.startswith(("p_repurchase_", "expected_")):
-            connection.execute(f"alter table predictions.{table} add column {column} double")
-            known.append(column)
-    columns = ", ".join(column for column in known if column in rows.columns)
-    connection.register("scored", rows)
-    connection.execute(f"delete from predictions.{table} where {when} >= $as_of", {"as_of": as_of})
-    connection.execute(f"insert into predictions.{table} ({columns}) select {columns} from scored")
+        return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
 
 
 def decide(

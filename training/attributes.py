@@ -1,7 +1,8 @@
 """JSON attributes of customers, messages and actions as typed columns."""
 
 import json
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import pandas as pd
 
 from training.errors import TrainingError
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ISO_DATE_LENGTH = 10
 
-def expand_attributes(json_texts: pd.Series, prefix: str) -> pd.DataFrame:
+
+def expand_attributes(json_texts: pd.Series, prefix: str, texts: Collection[str] | None = None) -> pd.DataFrame:
     """One column `<prefix>_<key>` for each key of the JSON objects, sorted by name.
 
     A key whose values are all numbers or booleans becomes float (true: 1), all ISO
@@ -19,6 +23,8 @@ def expand_attributes(json_texts: pd.Series, prefix: str) -> pd.DataFrame:
 
     Args:
         json_texts: shape (n,). JSON objects as text, or null.
+        texts: the columns that a trained model takes as text, all others as numbers: a value then becomes the same
+            whatever stands in the other rows. None: the values of a key decide what it is.
 
     Returns:
         Shape (n, number of keys); the index is kept.
@@ -26,37 +32,63 @@ def expand_attributes(json_texts: pd.Series, prefix: str) -> pd.DataFrame:
     Raises:
         TrainingError: a text is not a JSON object; names the first such row.
     """
-    objects = [_parsed(text, row) for row, text in json_texts.items()]
+    # The same offer goes to many customers: each text is read once.
+    distinct = json_texts.drop_duplicates()
+    row = pd.factorize(json_texts, use_na_sentinel=False)[0]
+    objects = [parsed(text, where) for where, text in distinct.items()]
     keys = sorted({key for one in objects for key in one})
-    columns = {f"{prefix}_{key}": _typed([one.get(key) for one in objects], json_texts.index) for key in keys}
-    return pd.DataFrame(columns, index=json_texts.index)
+    columns = {f"{prefix}_{key}": _typed([one.get(key) for one in objects], f"{prefix}_{key}", texts) for key in keys}
+    return pd.DataFrame({name: column.take(row) for name, column in columns.items()}, index=json_texts.index)
 
 
-def _parsed(text: Any, row: Hashable) -> dict[str, Any]:
+def parsed(text: Any, row: Hashable) -> dict[str, Any]:
+    """The JSON object of a row; empty: null."""
     if text is None or text is pd.NA or (isinstance(text, float) and np.isnan(text)):
         return {}
     try:
-        parsed = json.loads(text)
+        found = json.loads(text)
     except (TypeError, ValueError):
-        parsed = None
-    if not isinstance(parsed, dict):
+        found = None
+    if not isinstance(found, dict):
         raise TrainingError(f"attributes of row {row}: {str(text)[:40]!r}; expected a JSON object: correct the source")
-    return parsed
+    return found
 
 
-def _typed(values: list[Any], index: pd.Index) -> pd.Series:
+def _typed(values: list[Any], name: str, texts: Collection[str] | None) -> np.ndarray:
+    is_text = _holds_text(values) if texts is None else name in texts
+    if is_text:
+        return np.array([as_text(value) for value in values], dtype=object)
+    return np.array([as_number(value) for value in values], dtype=np.float64)
+
+
+def _holds_text(values: list[Any]) -> bool:
+    """Whether the values of a key are neither all numbers nor all dates."""
     present = [value for value in values if value is not None]
-    if all(isinstance(value, bool | int | float) for value in present):
-        return pd.Series(values, index=index, dtype=object).astype(np.float64)
-    texts = [value if isinstance(value, str) else None for value in present]
-    if all(text and text[:4].isdigit() and len(text) >= 10 for text in texts):
-        times = pd.to_datetime(pd.Series(values, index=index), errors="coerce", utc=True, format="ISO8601")
-        if times.notna().sum() == len(present):
-            return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-    return pd.Series([_as_text(value) for value in values], index=index, dtype=object)
+    are_numbers = all(isinstance(value, bool | int | float) for value in present)
+    return not are_numbers and any(_days(value) is None for value in present)
 
 
-def _as_text(value: Any) -> str | None:
+def as_number(value: Any) -> float:
+    """A number as it is, true as 1, an ISO date as days since 1970-01-01, anything else as unknown (nan)."""
+    if isinstance(value, bool | int | float):
+        return float(value)
+    days = _days(value)
+    return np.nan if days is None else days
+
+
+def as_text(value: Any) -> str | None:
+    """A text as it is, null as null, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, sort_keys=True)
+
+
+def _days(value: Any) -> float | None:
+    """Days since 1970-01-01 of an ISO date or timestamp; None: it is none, as an article number is none."""
+    if not isinstance(value, str) or len(value) < ISO_DATE_LENGTH or value[4] + value[7] != "--":
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) / timedelta(days=1)

@@ -23,6 +23,8 @@ _PARAMETERS: dict[str, Any] = {
     "verbose": -1,
 }
 
+FEW_ROWS = 1000
+
 
 def train_trees(
     values: NDArray[np.floating[Any]],
@@ -63,7 +65,9 @@ def train_trees(
 
 def raw_score(booster: lgb.Booster, values: NDArray[np.floating[Any]]) -> Floats:
     """Sum of the trees, shape (n,); without the starting score."""
-    return np.asarray(booster.predict(values, raw_score=True, num_threads=2))
+    # A row's sum does not depend on the threads, but waking them takes longer than a few rows do.
+    threads = 1 if len(values) <= FEW_ROWS else _PARAMETERS["num_threads"]
+    return np.asarray(booster.predict(values, raw_score=True, num_threads=threads))
 
 
 def minimum_leaf(n_rows: int) -> int:

@@ -16,12 +16,19 @@ class Line(NamedTuple):
     slope: float
     intercept: float
 
-    def probability(self, logits: Floats) -> Floats:
+    def log_odds(self, logits: Floats) -> Floats:
         """Shape as `logits`."""
-        return np.asarray(expit(self.intercept + self.slope * logits))
+        return self.intercept + self.slope * logits
+
+    def after(self, first: "Line") -> "Line":
+        """The line that does what `first` and then this one do."""
+        return Line(self.slope * first.slope, self.intercept + self.slope * first.intercept)
 
 
 IDENTITY = Line(slope=1.0, intercept=0.0)
+
+SMALLEST_SLOPE = 0.1
+"""Calibration may flatten the scores, never reverse their order."""
 
 
 def fit_line(
@@ -29,6 +36,7 @@ def fit_line(
     outcome: NDArray[np.bool_],
     *,
     smallest_slope: float = -np.inf,
+    largest_slope: float = np.inf,
     prior_weight: float = 0.0,
 ) -> Line:
     """The most likely line.
@@ -37,6 +45,7 @@ def fit_line(
         logits: shape (n,). Log odds predicted.
         outcome: shape (n,). What happened; both outcomes occur.
         smallest_slope: > 0 keeps the order of the predictions.
+        largest_slope: with 1 as the smallest and the largest, only the intercept is found.
         prior_weight: pulls towards the identity like a normal prior of standard
             deviation 1 / sqrt(prior_weight) on either coefficient.
 
@@ -53,6 +62,6 @@ def fit_line(
         gradient = inputs.T @ (expit(score) - target) + prior_weight * pull
         return float(value + prior_weight * (pull @ pull) / 2), gradient
 
-    bounds = [(smallest_slope, np.inf), (-np.inf, np.inf)]
+    bounds = [(smallest_slope, largest_slope), (-np.inf, np.inf)]
     found = minimize(loss, np.array(IDENTITY), jac=True, method="L-BFGS-B", bounds=bounds)
     return Line(float(found.x[0]), float(found.x[1]))

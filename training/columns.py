@@ -1,6 +1,6 @@
 """Columns of a frame as arrays of floats."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,9 @@ def numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     return values
 
 
-def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise a TrainingError that names the columns which `frame` lacks."""
-    missing = [name for name in names if name not in frame.columns]
+def require(row_or_frame: Container[str], names: Sequence[str]) -> None:
+    """Raise a TrainingError that names the columns which a frame, or a mapping of one row, lacks."""
+    missing = [name for name in names if name not in row_or_frame]
     if missing:
         raise TrainingError(
             f"missing column {', '.join(missing)}; the model needs {len(names)} "

@@ -4,7 +4,7 @@ Nothing here computes a feature. Everything is as of one cut: no label, event or
 became known on or after it enters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -12,9 +12,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from training.attributes import expand_attributes
 from training.person_periods import HORIZON_DAYS
-from training.training_rows import EVENT_TIMESTAMP, sampled, training_dates
+from training.training_rows import sampled, training_dates
 
 REPURCHASE_TIMING = "repurchase_timing"
 CUSTOMER_VALUE = "customer_value"
@@ -22,7 +21,6 @@ RESPONSE_PROPENSITY = "response_propensity"
 UPLIFT = "uplift"
 
 SENT = "treatment"
-KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
 
 
 class TrainingSet(NamedTuple):
@@ -49,6 +47,30 @@ def buyers(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
         """,
         {"dates": list(dates)},
     ).df()
+
+
+def buyers_in_batches(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
+    """The observations of `buyers` on one date, some `rows` at a time."""
+    return in_batches(
+        lake,
+        """
+        select customer_id, cast(observation_date as timestamp) as event_timestamp
+        from features.customer_rhythm
+        where observation_date = $as_of and frequency is not null
+        order by customer_id
+        """,
+        as_of,
+        rows,
+    )
+
+
+def in_batches(lake: DuckDBPyConnection, query: str, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
+    """The answer to a query with $as_of, `rows` at a time; the connection stays free for other questions."""
+    with lake.cursor() as cursor:
+        cursor.execute("use lake")
+        for batch in cursor.execute(query, {"as_of": as_of}).to_arrow_reader(rows):
+            if batch.num_rows:
+                yield batch.to_pandas()
 
 
 def service_features(store: FeatureStore, service: str, entities: pd.DataFrame) -> pd.DataFrame:
@@ -134,12 +156,20 @@ def margin_share(lake: DuckDBPyConnection, *, cut: date) -> float | None:
     return share
 
 
-def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date, arm: str | None = SENT) -> pd.DataFrame:
+def messages(
+    lake: DuckDBPyConnection,
+    *,
+    sent_from: date | None,
+    cut: date,
+    arm: str | None = SENT,
+    closed_after: date | None = None,
+) -> pd.DataFrame:
     """Messages with outcomes closed before the cut and known at it.
 
     Args:
         sent_from: leave out messages sent before; None: take all.
         arm: treatment: sent; control: withheld by design; None: both.
+        closed_after: leave out messages whose outcomes were closed on that date; None: take all.
 
     Returns:
         customer_id, channel, event_timestamp (when it was sent), action_id, attributes, arm, responded; oldest first.
@@ -164,89 +194,11 @@ def messages(lake: DuckDBPyConnection, *, sent_from: date | None, cut: date, arm
             and sent_at >= coalesce($sent_from, date '0001-01-01')
             and sent_at < $cut
             and outcome_closes_at <= $cut
+            and outcome_closes_at > coalesce($closed_after, date '0001-01-01')
             and message_known_at < $cut
             and coalesce(message_superseded_at, date '9999-12-31') >= $cut
         group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes, arm
         order by sent_at, source_system, message_id
         """,
-        {"sent_from": sent_from, "cut": cut, "arm": arm},
-    ).df()
-
-
-def response_inputs(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
-    """Inputs of the response model: features as of each offer, its action, channel and attributes.
-
-    Args:
-        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text).
-
-    Returns:
-        In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
-    """
-    features = service_features(store, RESPONSE_PROPENSITY, offers[list(KEYS)]).drop(
-        columns=["customer_id", EVENT_TIMESTAMP]
-    )
-    customer_attributes = expand_attributes(features.pop("attributes"), "customer")
-    offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer")
-    action = offers["action_id"].reset_index(drop=True)
-    return pd.concat([features, customer_attributes, offer_attributes, action], axis=1)
-
-
-def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
-    """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
-
-    An action is offered as it was last carried out: with the attributes of its newest message, overridden by those of
-    the catalogue.
-
-    Returns:
-        customer_id, channel, event_timestamp, action_id, attributes; by customer, action and channel.
-    """
-    return lake.execute(
-        """
-        with newest as (
-            select action_id, channel, max_by(attributes, (sent_at, message_id)) as attributes
-            from marts.messages
-            where direction = 'outbound' and sent_at < $as_of
-            group by action_id, channel
-        )
-
-        select
-            observed.customer_id,
-            actions.channel,
-            cast($as_of as timestamp) as event_timestamp,
-            actions.action_id,
-            cast(json_merge_patch(
-                coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
-            ) as varchar) as attributes
-        from features.customer_profile as observed
-        cross join seeds.actions as actions
-        left join newest using (action_id, channel)
-        where observed.observation_date = $as_of
-        order by observed.customer_id, actions.action_id, actions.channel
-        """,
-        {"as_of": as_of},
-    ).df()
-
-
-def planned_offers(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
-    """Messages to be sent on or after the as-of date, as offers judged with what is known at the as-of date.
-
-    Returns:
-        source_system, message_id, sent_at, then the columns of `catalogue_offers`.
-    """
-    return lake.execute(
-        """
-        select
-            source_system,
-            message_id,
-            sent_at,
-            customer_id,
-            channel,
-            cast($as_of as timestamp) as event_timestamp,
-            action_id,
-            attributes
-        from marts.messages
-        where direction = 'outbound' and arm = 'treatment' and sent_at >= $as_of
-        order by sent_at, source_system, message_id
-        """,
-        {"as_of": as_of},
+        {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after},
     ).df()

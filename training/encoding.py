@@ -1,7 +1,10 @@
 """Mixed columns as one matrix of floats: numbers stay, texts become category codes."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,10 @@ MISSING_CODE = 0.0
 
 MINIMUM_SEEN = 20
 """A text in fewer training rows than this has no code of its own."""
+
+
+MAXIMUM_TEXTS = 250
+"""Of a column; only the most frequent ones have a code. Each is a column of its own in the regression."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,52 @@ class Encoding:
         """For each column: number of category codes; 0: numeric."""
         return [0 if known is None else len(known) + 1 for known in self.categories.values()]
 
+    @property
+    def texts(self) -> set[str]:
+        """Names of the columns of text."""
+        return {name for name, known in self.categories.items() if known is not None}
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, float] | None]:
+        """For each column: text → code; None: numeric."""
+        return {
+            name: None if known is None else {text: float(code) for code, text in enumerate(known, start=1)}
+            for name, known in self.categories.items()
+        }
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.categories)}
+
+    def position(self, name: str) -> int:
+        """Column of the matrix that holds an input."""
+        return self._positions[name]
+
+    def row(self, values: Mapping[str, Any]) -> Floats:
+        """What `matrix` gives for a frame of this one row, without the frame; shape (number of columns,).
+
+        Raises:
+            TrainingError: as `matrix`.
+        """
+        require(values, [name for name in self.categories if name not in self.optional])
+        unknown = np.array([np.nan if known is None else MISSING_CODE for known in self.categories.values()])
+        return self.with_values(unknown, values)
+
+    def with_values(self, row: Floats, values: Mapping[str, Any]) -> Floats:
+        """The row with some of its columns replaced; names of other columns are passed over.
+
+        Raises:
+            TrainingError: a value is infinite; names its column.
+        """
+        changed = row.copy()
+        for name, value in values.items():
+            if name in self._positions:
+                code = _encoded(value, self._codes[name])
+                if math.isinf(code):
+                    require_finite(name, np.array([code]))
+                changed[self._positions[name]] = code
+        return changed
+
     def matrix(self, inputs: pd.DataFrame) -> Floats:
         """Shape (n, number of columns); nan: unknown number.
 
@@ -47,7 +100,7 @@ class Encoding:
         """
         require(inputs, [name for name in self.categories if name not in self.optional])
         values = np.full((len(inputs), len(self.categories)), np.nan)
-        for position, (name, known) in enumerate(self.categories.items()):
+        for position, (name, known) in enumerate(self._codes.items()):
             if name not in inputs.columns:
                 values[:, position] = np.nan if known is None else MISSING_CODE
             elif known is None:
@@ -78,19 +131,29 @@ def _frequent_texts(column: pd.Series) -> list[str] | None:
         raise TrainingError(
             f"column {column.name} holds {kind}; expected numbers or texts: turn dates into days before the message"
         )
-    counts = column.dropna().astype(str).value_counts()
-    return sorted(counts.index[counts >= MINIMUM_SEEN])
+    counts = column.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return sorted(counts.index[counts >= MINIMUM_SEEN][:MAXIMUM_TEXTS])
 
 
 _NUMERIC = {"boolean", "integer", "floating", "decimal", "mixed-integer-float", "empty"}
 _TEXT = {"string", "categorical", "mixed-integer", "mixed"}
 
 
+def _encoded(value: Any, codes: Mapping[str, float] | None) -> float:
+    if codes is None:
+        return np.nan if value is None else _number(value)
+    return MISSING_CODE if value is None or value != value else codes.get(str(value), MISSING_CODE)
+
+
+def _number(value: Any) -> float:
+    """Quick for a number; a text that is no number counts as unknown."""
+    return float(value if isinstance(value, int | float) else pd.to_numeric(value, errors="coerce"))
+
+
 def _as_numbers(column: pd.Series) -> Floats:
     return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
-def _as_codes(column: pd.Series, known: list[str]) -> Floats:
-    code = {text: float(position) for position, text in enumerate(known, start=1)}
-    codes = column.astype(object).map(lambda text: code.get(str(text), MISSING_CODE))
+def _as_codes(column: pd.Series, known: Mapping[str, float]) -> Floats:
+    codes = column.astype(object).map(lambda text: known.get(str(text), MISSING_CODE))
     return codes.where(column.notna(), MISSING_CODE).to_numpy(np.float64)

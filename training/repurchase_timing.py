@@ -54,7 +54,7 @@ HAZARD_FILE = "hazard_trees.txt"
 RATE_FILE = "rate_trees.txt"
 
 METHOD = "linear hazard refined by trees, Poisson rate; BG/NBD beyond 90 days"
-METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from"
+METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from, or everybody bought at once"
 
 
 @dataclass(frozen=True)
@@ -88,29 +88,29 @@ class RepurchaseTimingModel:
         Raises:
             TrainingError: a column is missing, a history impossible, a horizon out of range.
         """
-        if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
-            raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
-        values = numbers(features, self.metadata["features"])
-        history = numbers(features, HISTORY).T
-        survival = self._survival(values, history)
-        bought = {h: self._probability(survival, history, h) for h in horizons}
-        count = {h: self._expected_purchases(values, history, h, bought[h]) for h in horizons}
-        scores = pd.DataFrame(
-            {
-                **{f"p_repurchase_{h}d": bought[h] for h in horizons},
-                **{f"expected_purchases_{h}d": count[h] for h in horizons},
-                "median_days_to_repurchase": survival.median_days(),
-                "p_alive": self._probability(survival, history, np.inf),
-            },
-            index=features.index,
-        )
-        scores.attrs["extrapolated"] = [
+        scores = self.scores(numbers(features, self.metadata["features"]), numbers(features, HISTORY).T, horizons)
+        frame = pd.DataFrame(scores, index=features.index)
+        frame.attrs["extrapolated"] = [
             f"{name}_{h}d"
             for h in horizons
             if h > self.metadata["extrapolated_beyond_days"]
             for name in ("p_repurchase", "expected_purchases")
         ]
-        return scores
+        return frame
+
+    def scores(self, values: Floats, history: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
+        """As `predict`, of arrays: values of the metadata's features (n, k) and HISTORY (3, n); each of shape (n,)."""
+        if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
+            raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
+        survival = self._survival(values, history)
+        bought = {h: self._probability(survival, history, h) for h in horizons}
+        count = {h: self._expected_purchases(values, history, h, bought[h]) for h in horizons}
+        return {
+            **{f"p_repurchase_{h}d": bought[h] for h in horizons},
+            **{f"expected_purchases_{h}d": count[h] for h in horizons},
+            "median_days_to_repurchase": survival.median_days(),
+            "p_alive": self._probability(survival, history, np.inf),
+        }
 
     def _survival(self, values: Floats, history: Floats) -> Survival:
         if self.trees:
@@ -181,7 +181,8 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> Repurchas
     taught = periods.bought & (follow_up[periods.row] >= MINIMUM_RATE_DAYS)
     events = int(taught.sum())
     trees = None
-    if events >= MINIMUM_EVENTS:
+    # Where everybody buys at once there is no hazard to tell apart.
+    if events >= MINIMUM_EVENTS and not periods.bought.all():
         trees = timing_trees.fit(values, periods, follow_up, purchases, seed=seed)
     metadata = {
         "method": METHOD if trees else METHOD_SMALL,

@@ -5,7 +5,7 @@ attributes there are; calibrated out of fold on the newest messages.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from training import leakage, response_trees
-from training.calibration import IDENTITY, Line, fit_line
-from training.encoding import Encoding, learn_encoding
+from training import leakage, level, response_trees, untried
+from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
+from training.columns import require
+from training.encoding import MISSING_CODE, Encoding, learn_encoding
 from training.errors import TrainingError
 from training.files import read_json, write_json
+from training.level import Level
 from training.response_trees import ResponseTrees
+from training.untried import Spread
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -31,11 +35,13 @@ MINIMUM_RESPONSES = 20
 """Fewer responses, or refusals, in the window: no calibration."""
 
 FOLDS = 5
-SMALLEST_SLOPE = 0.1
-"""Calibration may flatten the scores, never reverse their order."""
-
 PRIOR_WEIGHT = 4.0
 """Calibration starts from none, as if slope and intercept had 0.5 standard error."""
+
+ACTION, CHANNEL = "action_id", "channel"
+
+METHOD = "Regression refined by small trees"
+METHOD_SMALL = f"Regression alone: fewer than {response_trees.MINIMUM_RESPONSES} responses to learn from"
 
 MODEL_FILE = "response_propensity.json"
 TREES_FILE = "response_trees.txt"
@@ -43,12 +49,24 @@ TREES_FILE = "response_trees.txt"
 
 @dataclass(frozen=True)
 class ResponsePropensityModel:
-    """A fitted model; `metadata` says from what, and on which window calibrated."""
+    """A fitted model.
+
+    Attributes:
+        metadata: from what it was fitted, and on which window calibrated.
+        spread: how far actions lie from the fallback that judges one never tried.
+    """
 
     encoding: Encoding
     trees: ResponseTrees
     calibration: Line
     metadata: dict[str, Any]
+    spread: Spread
+
+    @property
+    def level(self) -> Level | None:
+        """Of the newest messages it was calibrated on, beside what older ones let expect; None: too few to tell."""
+        known = self.metadata.get("level")
+        return Level(**known) if known else None
 
     def predict(self, inputs: pd.DataFrame) -> Floats:
         """Probability of a response to each message, shape (n,).
@@ -59,8 +77,20 @@ class ResponsePropensityModel:
         Raises:
             TrainingError: a column is missing; names it.
         """
-        logits = self.trees.logits(self.encoding.matrix(inputs))
-        return self.calibration.probability(logits)
+        return self.probability(self.encoding.matrix(inputs))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """Of a response, shape (n,), of encoded inputs (n, k)."""
+        return self.calibration.log_odds(self.trees.logits(matrix))
+
+    def probability(self, matrix: Floats) -> Floats:
+        """As `predict`, of encoded inputs (n, k)."""
+        return np.asarray(expit(self.log_odds(matrix)))
+
+    def interval(self, matrix: Floats) -> tuple[Floats, Floats]:
+        """Lowest and highest chance (95 %) of actions never tried, shape (n,) each; nan: the action was tried."""
+        is_new = {name: matrix[:, self.encoding.position(name)] == MISSING_CODE for name in (ACTION, CHANNEL)}
+        return self.spread.interval(self.log_odds(matrix), is_new_action=is_new[ACTION], is_new_channel=is_new[CHANNEL])
 
 
 def fit(
@@ -74,7 +104,7 @@ def fit(
     """Train on messages whose outcome is closed.
 
     Args:
-        inputs: numeric and text columns, known when the message was sent.
+        inputs: numeric and text columns, known when the message was sent; among them action_id and channel.
         responded: shape (n,).
         sent_at: shape (n,). When each message was sent; decides the newest window.
         seed: of the trees' sampling of rows and columns.
@@ -84,22 +114,25 @@ def fit(
         TrainingError: no rows, rows that don't match, all answers are the same, or an input that tells them.
     """
     responded = np.asarray(responded, dtype=bool)
+    require(inputs, (ACTION, CHANNEL))
     _check_rows(inputs, responded, sent_at)
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
     leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     newest = newest_window(pd.to_datetime(sent_at, utc=True).dt.tz_localize(None).to_numpy())
+    found = level.of_newest(matrix, responded, newest, sent_at, n_codes=encoding.n_codes, seed=seed)
+    has_drifted = found is not None and found.has_drifted
     line = IDENTITY
-    if is_calibrated := _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
+    if is_calibrated := has_drifted or _rarer_outcome(responded[newest]) >= MINIMUM_RESPONSES:
         logits = _out_of_fold_logits(matrix, responded, newest, encoding.n_codes, seed)
-        line = fit_line(
-            logits,
-            responded[newest],
-            smallest_slope=SMALLEST_SLOPE,
-            prior_weight=PRIOR_WEIGHT,
+        line = (
+            level.line_to(logits, responded[newest])
+            if has_drifted
+            else fit_line(logits, responded[newest], smallest_slope=SMALLEST_SLOPE, prior_weight=PRIOR_WEIGHT)
         )
     trees = response_trees.fit(matrix, responded, n_codes=encoding.n_codes, seed=seed)
     metadata = {
+        "method": METHOD if trees.booster else METHOD_SMALL,
         "rows": len(inputs),
         "responses": int(responded.sum()),
         "seed": seed,
@@ -107,8 +140,35 @@ def fit(
         "calibration_rows": int(newest.sum()),
         "calibration_sent_from": str(sent_at[newest].min()),
         "calibration_sent_to": str(sent_at[newest].max()),
+        "level": found._asdict() if found else None,
     }
-    return ResponsePropensityModel(encoding, trees, line, metadata)
+    spread = untried.learn_spread(
+        matrix,
+        responded,
+        lambda masked: line.log_odds(trees.logits(masked)),
+        action=encoding.position(ACTION),
+        channel=encoding.position(CHANNEL),
+    )
+    return ResponsePropensityModel(encoding, trees, line, metadata, spread)
+
+
+def at_level(
+    model: ResponsePropensityModel, inputs: pd.DataFrame, responded: Flags, *, sent_at: pd.Series
+) -> tuple[Level, ResponsePropensityModel]:
+    """Compare the level of messages whose outcomes closed since the model learnt, and bring the model to it.
+
+    Args:
+        inputs, responded, sent_at: as `fit`; n > 0.
+
+    Returns:
+        The level, and a model recalibrated on these messages where it has drifted, the same model otherwise.
+    """
+    log_odds = model.log_odds(model.encoding.matrix(inputs))
+    found = level.compare(expit(log_odds), responded, sent_at)
+    if not found.has_drifted:
+        return found, model
+    line = level.line_to(log_odds, responded).after(model.calibration)
+    return found, replace(model, calibration=line, metadata={**model.metadata, "level": found._asdict()})
 
 
 def newest_window(sent: NDArray[np.datetime64]) -> Flags:
@@ -155,13 +215,15 @@ def _rarer_outcome(responded: Flags) -> int:
 def save(model: ResponsePropensityModel, folder: Path) -> None:
     """Write JSON and LightGBM text into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.trees.booster.save_model(folder / TREES_FILE)
+    if model.trees.booster:
+        model.trees.booster.save_model(folder / TREES_FILE)
     plain = {
         "metadata": model.metadata,
         "columns": [[name, known] for name, known in model.encoding.categories.items()],
         "optional": sorted(model.encoding.optional),
         "trees": model.trees.to_json(),
         "calibration": model.calibration._asdict(),
+        "spread": model.spread._asdict(),
     }
     write_json(plain, folder / MODEL_FILE)
 
@@ -173,9 +235,11 @@ def load(folder: Path) -> ResponsePropensityModel:
         TrainingError: there is no model in `folder`.
     """
     plain = read_json(folder / MODEL_FILE)
+    file = folder / TREES_FILE
     return ResponsePropensityModel(
         Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=folder / TREES_FILE)),
+        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=file) if file.exists() else None),
         Line(**plain["calibration"]),
         plain["metadata"],
+        Spread(**plain.get("spread", {})),
     )

@@ -25,6 +25,9 @@ INVERSE_PENALTY = 0.01
 ROUNDS = 40
 MINIMUM_LEAF = 40
 
+MINIMUM_RESPONSES = 50
+"""With fewer responses, or refusals: the regression alone."""
+
 MASKED_SHARE = 0.1
 """Share of the rows that are shown once more without each text."""
 
@@ -36,19 +39,20 @@ class ResponseTrees:
     Attributes:
         n_codes: for each column: number of category codes; 0: numeric.
         slope: shape (number of linear inputs + sum of n_codes,).
+        booster: None if there was too little to learn from: the regression alone.
     """
 
     n_codes: list[int]
     inputs: LinearInputs
     slope: Floats
     intercept: float
-    booster: lgb.Booster
+    booster: lgb.Booster | None
 
     def logits(self, matrix: Floats) -> Floats:
         """Log odds of a response, shape (n,)."""
         design = _design(matrix, self.n_codes, self.inputs)
         linear: Floats = self.intercept + design @ self.slope
-        return linear + raw_score(self.booster, matrix)
+        return linear if self.booster is None else linear + raw_score(self.booster, matrix)
 
     def to_json(self) -> dict[str, Any]:
         """All but the booster."""
@@ -60,7 +64,7 @@ class ResponseTrees:
         }
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any], booster: lgb.Booster) -> "ResponseTrees":
+    def from_json(cls, plain: dict[str, Any], booster: lgb.Booster | None) -> "ResponseTrees":
         """The inverse of `to_json`."""
         return cls(
             plain["n_codes"],
@@ -78,6 +82,8 @@ def fit(matrix: Floats, responded: Flags, *, n_codes: list[int], seed: int) -> R
     design = _design(shown, n_codes, inputs)
     regression = LogisticRegression(C=INVERSE_PENALTY, solver="newton-cholesky", max_iter=100).fit(design, outcome)
     slope, intercept = regression.coef_[0], float(regression.intercept_[0])
+    if min(responded.sum(), (~responded).sum()) < MINIMUM_RESPONSES:
+        return ResponseTrees(n_codes, inputs, slope, intercept, None)
     booster = train_trees(
         shown,
         outcome,

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from feast import FeatureStore, FeatureView
 
-from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing
-from millpond.learning import Trained
+from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing, scoring
+from millpond.learning import HORIZONS, Trained
 from millpond.reader import Reader
-from training import dataset, model_store, uplift
+from training import dataset, model_store, offers, response_propensity, uplift
+from training.files import read_json, write_json
 
 AS_OF = date(2024, 2, 6)
+PREDICTIONS = ("repurchase_timing", "customer_value", "response_propensity")
 VIEWS = (
     "customer_purchases",
     "customer_rhythm",
@@ -134,7 +136,7 @@ class TestLoop:
     def test_uplift_is_the_response_less_that_without_contact(self, built: Path) -> None:
         with lake.connect() as connection:
             sent = dataset.messages(connection, sent_from=None, cut=AS_OF)
-            inputs = dataset.response_inputs(features.published_store(), sent)
+            inputs = offers.response_inputs(features.published_store(), sent)
         # As if every fourth message had been withheld.
         contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
         model = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
@@ -146,6 +148,56 @@ class TestLoop:
         sound = "abs(response_propensity - control_propensity - uplift) < 1e-12 and control_propensity between 0 and 1"
         query = f"select count(*), count(*) filter ({sound}) from predictions.response_propensity"
         assert ask(query) == [(1200, 1200)]
+
+    def test_scores_in_small_batches_equal_those_of_one(self) -> None:
+        tables = {name: f"select * from predictions.{name} order by all" for name in PREDICTIONS}
+        pipeline.score()
+        whole = {name: described(query) for name, query in tables.items()}
+        with lake.writing():
+            rows = scoring.score(features.published_store(), as_of=AS_OF, horizons=HORIZONS, batch_rows=70)
+        assert rows == {
+            "repurchase_timing": 400,
+            "customer_value": 400,
+            "response_propensity": 1200,
+            "message_response": 0,
+        }
+        for name, query in tables.items():
+            columns, in_batches = described(query)
+            assert columns == whole[name][0]
+            for before, after in zip(whole[name][1], in_batches, strict=True):
+                assert after == pytest.approx(before, abs=1e-12)
+
+    def test_score_brings_a_response_model_to_the_level_of_later_messages(self, built: Path) -> None:
+        """A model of two months ago, made to expect far more responses than the letter since had."""
+        name, folder = "response_propensity", built / "models"
+        in_use = model_store.current(folder, name)
+        earlier = pipeline.train(name, as_of=date(2023, 12, 4))
+        file = earlier.folder / response_propensity.MODEL_FILE
+        plain = read_json(file)
+        plain["calibration"]["intercept"] += 2.0
+        write_json(plain, file)
+        said: list[str] = []
+        query = "select avg(response_propensity), min(model_version), max(model_version) from predictions.{}"
+        try:
+            pipeline.score(on_notice=said.append)
+            recalibrated = model_store.current(folder, name)
+            assert recalibrated is not None
+            ((mean, *versions),) = ask(query.format(name))
+            pipeline.score(on_notice=said.append)
+            assert ask(query.format(name)) == [(mean, *versions)]
+        finally:
+            assert in_use is not None
+            model_store.promote(folder, name, in_use.name)
+        assert "400 messages sent from 2023-12-06 to 2023-12-06 had a response" in said[0]
+        assert said[0] == said[1]
+        assert versions == [recalibrated.name] * 2
+        assert recalibrated.name.startswith("2024-02-06-")
+        assert f"From {earlier.version}: " in (recalibrated / "model_card.md").read_text()
+        (actual,) = ask(
+            "select avg(cast(responded_at is not null as integer)) from labels.message_responses"
+            " where sent_at >= '2023-12-06' and message_superseded_at is null"
+        )[0]
+        assert 0.5 * actual < mean < 1.5 * actual
 
     def test_online_features_equal_those_in_the_lake(self) -> None:
         store: FeatureStore = features.store()

@@ -19,6 +19,7 @@ def messages() -> pd.DataFrame:
         {
             "loyalty": random.exponential(2.0, N),
             "channel": random.choice(["email", "post"], N),
+            "action_id": "newsletter",
             "sent_at": pd.Timestamp("2024-03-01") + pd.to_timedelta(np.arange(N) // 100, unit="D"),
         }
     )
@@ -32,7 +33,7 @@ def messages() -> pd.DataFrame:
 
 
 def fit(messages: pd.DataFrame, names: list[str], responded: np.ndarray) -> response_propensity.ResponsePropensityModel:
-    return response_propensity.fit(messages[names], responded, sent_at=messages["sent_at"], seed=1)
+    return response_propensity.fit(messages[[*names, "action_id"]], responded, sent_at=messages["sent_at"], seed=1)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_column_recorded_after_the_outcome_is_named(messages: pd.DataFrame, plan
 
 def test_honest_columns_pass_and_teach(messages: pd.DataFrame) -> None:
     model = fit(messages, ["loyalty", "channel"], messages["responded"].to_numpy())
-    assert roc_auc_score(messages["responded"], model.predict(messages[["loyalty", "channel"]])) > 0.7
+    assert roc_auc_score(messages["responded"], model.predict(messages)) > 0.7
 
 
 def test_shuffled_outcomes_teach_nothing(messages: pd.DataFrame) -> None:

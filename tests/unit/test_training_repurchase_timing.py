@@ -218,6 +218,16 @@ def test_few_purchases_leave_the_bg_nbd_alone(small_model: RepurchaseTimingModel
         assert scored.to_numpy() == pytest.approx(direct, abs=1e-9)
 
 
+@pytest.mark.parametrize("days_to_next", [0.0, np.nan])
+def test_one_kind_of_outcome_leaves_the_bg_nbd_alone(rows: pd.DataFrame, days_to_next: float) -> None:
+    """Everybody bought on the observation date, or nobody ever after."""
+    alike = rows.assign(days_to_next_purchase=days_to_next, purchase_days_in_window=float(days_to_next == 0))
+    model = repurchase_timing.fit(alike, alike[list(LABELS)], seed=1)
+    assert model.trees is None
+    assert model.metadata["method"].startswith("BG/NBD alone: ")
+    assert model.predict(rows, HORIZONS).drop(columns="median_days_to_repurchase").notna().all(axis=None)
+
+
 def test_short_follow_up_shortens_the_learnt_curve(rows: pd.DataFrame) -> None:
     recent = pd.concat([rows[rows["follow_up_days"] <= 63]] * 3)
     short = repurchase_timing.fit(recent, recent, seed=1)

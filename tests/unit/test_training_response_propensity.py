@@ -1,5 +1,6 @@
 """Response propensity: what it learns, unseen texts, calibration, attributes, saving, messages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 
 from training import response_propensity
 from training.attributes import expand_attributes
-from training.calibration import fit_line
-from training.encoding import learn_encoding
+from training.calibration import IDENTITY, fit_line
+from training.encoding import MAXIMUM_TEXTS, MINIMUM_SEEN, learn_encoding
 from training.errors import TrainingError
+from training.level import compare
 from training.linear_inputs import learn_linear_inputs
-from training.response_propensity import ResponsePropensityModel, newest_window
+from training.response_propensity import ResponsePropensityModel, at_level, newest_window
+from training.untried import PRIOR_SD, Spread, between_groups
 
 CHANNEL_LOG_ODDS = {"email": -2.0, "phone": 0.0}
 ACTION_LOG_ODDS = {"newsletter": -1.0, "offer": 1.5}
@@ -73,6 +77,57 @@ def test_action_never_tried_falls_back_to_its_channel(messages: pd.DataFrame, mo
         assert scores.mean() == pytest.approx(sent["responded"].mean(), rel=0.3)
 
 
+def intervals(model: ResponsePropensityModel, inputs: pd.DataFrame) -> pd.DataFrame:
+    matrix = model.encoding.matrix(inputs)
+    low, high = model.interval(matrix)
+    return pd.DataFrame({"low": low, "middle": model.probability(matrix), "high": high})
+
+
+def test_action_never_tried_has_an_interval_and_a_tried_one_none(
+    messages: pd.DataFrame, model: ResponsePropensityModel
+) -> None:
+    tried, untried = intervals(model, messages[INPUTS]), intervals(model, messages[INPUTS].assign(action_id="new"))
+    assert tried[["low", "high"]].isna().all(axis=None)
+    assert (untried["low"] < untried["middle"]).all()
+    assert (untried["middle"] < untried["high"]).all()
+
+
+def test_channel_never_tried_widens_the_interval(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    never = messages[INPUTS].assign(action_id="new", channel="pigeon")
+    assert log_odds_width(intervals(model, never)) > log_odds_width(
+        intervals(model, messages[INPUTS].assign(action_id="new"))
+    )
+
+
+def log_odds_width(interval: pd.DataFrame) -> float:
+    return float((logit(interval["high"]) - logit(interval["low"])).mean())
+
+
+def test_interval_of_one_new_action_in_twenty_misses_it() -> None:
+    """Each of 40 actions in turn is left out and told by the others, whose log odds differ by 0.6."""
+    random = np.random.default_rng(11)
+    effect = random.normal(0, 0.6, 40)
+    action = np.repeat(np.arange(40.0), 400)
+    logits = random.normal(-1.5, 0.5, len(action))
+    responded = random.random(len(action)) < expit(logits + effect[action.astype(int)])
+    covered = []
+    for left_out in range(40):
+        seen = action != left_out
+        spread = Spread(action=between_groups(logits[seen], responded[seen], action[seen]), channel=0.0)
+        low, high = spread.interval(np.zeros(1), is_new_action=np.array([True]), is_new_channel=np.array([False]))
+        covered.append(low[0] < expit(effect[left_out]) < high[0])
+    assert 0.85 <= np.mean(covered) <= 1.0
+    assert spread.action == pytest.approx(0.6, rel=0.25)
+
+
+def test_actions_that_do_not_differ_have_a_small_spread_and_one_alone_that_of_the_prior() -> None:
+    random = np.random.default_rng(12)
+    logits = np.full(10_000, -1.0)
+    responded, action = random.random(10_000) < expit(logits), np.repeat(np.arange(50.0), 200)
+    assert between_groups(logits, responded, action) < 0.25
+    assert between_groups(logits, responded, np.zeros(10_000)) == PRIOR_SD
+
+
 def test_channel_never_tried_falls_back_to_all(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
     sent = messages[messages["sent_at"] >= NEWEST]
     scores = model.predict(sent[INPUTS].assign(action_id="never tried", channel="pigeon"))
@@ -119,9 +174,83 @@ def test_calibration_is_on_the_newest_quarter(model: ResponsePropensityModel) ->
     assert model.metadata["calibration_rows"] == 800
 
 
-def test_few_responses_are_not_calibrated_on(messages: pd.DataFrame) -> None:
-    rare = messages.assign(responded=messages["responded"] & (messages["sent_at"] < "2024-03-20"))
-    assert fitted(rare).calibration == (1.0, 0.0)
+def test_few_responses_at_the_same_level_are_not_calibrated_on(messages: pd.DataFrame) -> None:
+    rare = fitted(drifted(messages, 0.05, seed=3))
+    assert rare.calibration == IDENTITY
+    assert not rare.metadata["is_calibrated"]
+
+
+def drifted(messages: pd.DataFrame, factor: float, *, seed: int) -> pd.DataFrame:
+    """The same customers and offers, of whose responses a share `factor` is left."""
+    return messages.assign(
+        responded=messages["responded"] & (np.random.default_rng(seed).random(len(messages)) < factor)
+    )
+
+
+def mean_score(model: ResponsePropensityModel, messages: pd.DataFrame) -> float:
+    return float(model.predict(messages[INPUTS]).mean())
+
+
+def test_level_that_halves_in_the_newest_window_is_found_and_met_out_of_time(messages: pd.DataFrame) -> None:
+    newest = messages["sent_at"] >= NEWEST
+    halved = pd.concat([messages[~newest], drifted(messages[newest], 0.5, seed=8)])
+    later = drifted(messages, 0.5, seed=9)
+    model = fitted(halved)
+    assert model.level is not None
+    assert model.level.has_drifted
+    assert "the level has drifted" in str(model.level)
+    actual = later["responded"].mean()
+    assert mean_score(model, later) == pytest.approx(actual, rel=0.12)
+    uncalibrated = replace(model, calibration=IDENTITY)
+    assert mean_score(uncalibrated, later) > 1.3 * actual
+
+
+def test_level_that_stays_is_not_said_to_drift(model: ResponsePropensityModel) -> None:
+    assert model.level is not None
+    assert not model.level.has_drifted
+    assert model.level.low < model.level.actual < model.level.high
+
+
+@pytest.mark.parametrize("rows", [200, 1500])
+def test_model_in_use_is_brought_to_the_level_of_later_messages(
+    messages: pd.DataFrame, model: ResponsePropensityModel, rows: int
+) -> None:
+    """With 200 messages only the intercept moves, with 1,500 the slope as well."""
+    random = np.random.default_rng(4)
+    seen, later = (
+        drifted(messages.sample(n, random_state=5), 0.5, seed=int(random.integers(100))) for n in (rows, 3000)
+    )
+    level, recalibrated = at_level(model, seen[INPUTS], seen["responded"].to_numpy(), sent_at=seen["sent_at"])
+    assert level.has_drifted
+    assert (recalibrated.calibration.slope == model.calibration.slope) == (rows == 200)
+    actual = later["responded"].mean()
+    assert mean_score(recalibrated, later) == pytest.approx(actual, rel=0.2 if rows == 200 else 0.1)
+    assert mean_score(model, later) > 1.5 * actual
+
+
+def test_model_whose_level_holds_is_left_alone(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    seen = messages.sample(500, random_state=6)
+    level, same = at_level(model, seen[INPUTS], seen["responded"].to_numpy(), sent_at=seen["sent_at"])
+    assert not level.has_drifted
+    assert same is model
+
+
+def test_window_without_a_response_leaves_a_chance(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    silent = messages.tail(400).assign(responded=False)
+    level, recalibrated = at_level(model, silent[INPUTS], silent["responded"].to_numpy(), sent_at=silent["sent_at"])
+    assert level.has_drifted
+    assert 0 < mean_score(recalibrated, silent) < 0.3 * mean_score(model, silent)
+
+
+def test_interval_of_a_level_is_the_binomial_one() -> None:
+    """Of 100 messages expected to be answered by half, 99 in 100 such hundreds have 37 to 63 responses."""
+    sent = pd.Series(pd.to_datetime(["2024-03-01"] * 99 + ["2024-03-05"]))
+    found = compare(np.full(100, 0.5), np.arange(100) < 36, sent)
+    assert (found.low, found.high, found.actual) == (0.37, 0.63, 0.36)
+    assert str(found) == (
+        "36.0% of 100 messages sent from 2024-03-01 to 2024-03-05 had a response, "
+        "50.0% were expected (37.0% to 63.0%): the level has drifted, so predictions are calibrated on them"
+    )
 
 
 def test_calibration_never_reverses_the_order() -> None:
@@ -144,6 +273,46 @@ def test_line_is_found_again(slope: float, intercept: float) -> None:
 def test_one_kind_of_answer_is_one_line(messages: pd.DataFrame, answer: bool, said: int) -> None:
     with pytest.raises(TrainingError, match=rf"^3000 messages, {said} with a response; .*closed outcomes$"):
         fitted(messages.assign(responded=answer))
+
+
+def test_few_responses_leave_the_regression_alone(messages: pd.DataFrame, tmp_path: Path) -> None:
+    rare = fitted(drifted(messages, 0.03, seed=3))
+    assert rare.trees.booster is None
+    assert rare.metadata["method"] == "Regression alone: fewer than 50 responses to learn from"
+    response_propensity.save(rare, tmp_path)
+    assert np.array_equal(response_propensity.load(tmp_path).predict(messages[INPUTS]), rare.predict(messages[INPUTS]))
+
+
+def test_constant_unknown_and_countless_texts_do_no_harm(
+    messages: pd.DataFrame, model: ResponsePropensityModel
+) -> None:
+    """An attribute with another text in every row has none that could be learnt."""
+    useless = messages[INPUTS].assign(constant=1.0, unknown=None, one="text", serial=[f"n{n}" for n in range(3000)])
+    other = response_propensity.fit(
+        useless, messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1, optional=["offer_percent"]
+    )
+    assert np.corrcoef(other.predict(useless), model.predict(messages[INPUTS]))[0, 1] > 0.98
+
+
+def test_of_ten_thousand_frequent_texts_the_most_frequent_have_codes() -> None:
+    texts = [f"n{n:05}" for n in range(10_000)] * MINIMUM_SEEN + [f"n{n:05}" for n in range(100, 200)]
+    codes = learn_encoding(pd.DataFrame({"serial": texts})).categories["serial"]
+    assert codes is not None
+    assert len(codes) == MAXIMUM_TEXTS
+    assert set(codes) == {f"n{n:05}" for n in range(250)}
+
+
+def test_same_customer_twice_is_scored_alike(messages: pd.DataFrame, model: ResponsePropensityModel) -> None:
+    twice = pd.concat([messages.head(10), messages.head(10)])
+    scores = model.predict(twice[INPUTS])
+    assert np.array_equal(scores[:10], scores[10:])
+
+
+def test_inputs_without_the_action_are_one_line(messages: pd.DataFrame) -> None:
+    with pytest.raises(TrainingError, match=r"^missing column action_id; "):
+        response_propensity.fit(
+            messages[["channel", "loyalty"]], messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1
+        )
 
 
 def test_no_messages_is_one_line(messages: pd.DataFrame) -> None:

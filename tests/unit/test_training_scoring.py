@@ -1,0 +1,151 @@
+"""One customer at a time gives the numbers of the batch; values become the same whatever stands beside them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_training_repurchase_timing import CUT, observed, purchase_histories
+
+from training import offers, repurchase_timing, response_propensity
+from training.attributes import expand_attributes
+from training.encoding import Encoding
+from training.errors import TrainingError
+from training.repurchase_timing import FEATURES, HISTORY, LABELS
+from training.scoring import HORIZONS, Offer, Scorer
+
+INPUTS = list(dict.fromkeys([*FEATURES, *HISTORY]))
+ATTRIBUTES = ('{"percent": 10, "size": 1}', '{"percent": 5, "size": "large"}', '{"until": "2024-03-01"}', None)
+
+
+@pytest.fixture(scope="module")
+def customers() -> pd.DataFrame:
+    histories = purchase_histories(300)
+    return pd.DataFrame([observed(h, day) for day in range(CUT - 7, 120, -28) for h in histories if h[0] < day])
+
+
+@pytest.fixture(scope="module")
+def offered(customers: pd.DataFrame) -> pd.DataFrame:
+    """One offer to each customer; features as a service gives them."""
+    random = np.random.default_rng(5)
+    frame = customers[INPUTS].reset_index(drop=True)
+    choose = {"action_id": ["newsletter", "coupon"], "channel": ["post", "email"], "attributes": ATTRIBUTES}
+    frame = frame.assign(
+        **{name: random.choice(np.array(known, dtype=object), len(frame)) for name, known in choose.items()}
+    )
+    frame["customer"] = random.choice(np.array(['{"club": true}', '{"club": false, "tier": "gold"}', None]), len(frame))
+    liked = (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5
+    frame["responded"] = random.random(len(frame)) < 1 / (1 + np.exp(2 - liked))
+    return frame
+
+
+def features_of(offered: pd.DataFrame) -> pd.DataFrame:
+    return offered[[*INPUTS, "channel"]].assign(attributes=offered["customer"])
+
+
+@pytest.fixture(scope="module")
+def scorer(customers: pd.DataFrame, offered: pd.DataFrame) -> Scorer:
+    inputs = offers.with_attributes(features_of(offered), offered)
+    response = response_propensity.fit(
+        inputs,
+        offered["responded"].to_numpy(),
+        sent_at=pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(offered)), unit="h")),
+        seed=1,
+        optional=[name for name in inputs.columns if name.startswith(("offer_", "customer_"))],
+    )
+    return Scorer(repurchase_timing.fit(customers, customers[list(LABELS)], seed=1), response)
+
+
+def plain(row: pd.Series) -> dict[str, Any]:
+    """As a reader gives features: null is None."""
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+
+
+def offer(row: pd.Series) -> Offer:
+    features = plain(row[[*INPUTS, "channel"]]) | {"attributes": row["customer"]}
+    return Offer(row["action_id"], row["channel"], features, row["attributes"])
+
+
+def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
+    timing = scorer.timing.predict(customers, HORIZONS)
+    inputs = offers.with_attributes(features_of(offered), offered, scorer.response.encoding.texts)
+    response = scorer.response.predict(inputs)
+    for row in range(0, len(customers), 40):
+        chosen = range(row, min(row + 20, len(offered)))
+        single = scorer.score(plain(customers.iloc[row]), [offer(offered.iloc[one]) for one in chosen])
+        assert single.timing == pytest.approx(timing.iloc[row].to_dict(), abs=1e-12, nan_ok=True)
+        assert single.response == pytest.approx(response[list(chosen)], abs=1e-12)
+
+
+def test_only_an_offer_never_made_has_an_interval(
+    scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
+) -> None:
+    known = offer(offered.iloc[0])
+    scores = scorer.score(plain(customers.iloc[0]), [known, known._replace(action_id="never made")])
+    assert np.isnan([scores.response_low[0], scores.response_high[0]]).all()
+    assert scores.response_low[1] < scores.response[1] < scores.response_high[1]
+
+
+def test_offer_is_judged_alike_in_any_company(scorer: Scorer, offered: pd.DataFrame) -> None:
+    """Alone, size is a number in one offer and a text in another; the model knows it as text."""
+    texts = scorer.response.encoding.texts
+    assert "offer_size" in texts
+    whole = scorer.response.predict(offers.with_attributes(features_of(offered), offered, texts))
+    for row in range(20):
+        alone = offered.iloc[[row]].reset_index(drop=True)
+        assert scorer.response.predict(offers.with_attributes(features_of(alone), alone, texts)) == pytest.approx(
+            whole[[row]], abs=1e-12
+        )
+
+
+def test_customer_who_never_bought_has_no_timing(scorer: Scorer, customers: pd.DataFrame) -> None:
+    never = dict.fromkeys(plain(customers.iloc[0]))
+    assert scorer.score(never, []).timing is None
+    assert scorer.score(never, []).response.shape == (0,)
+
+
+def test_missing_feature_of_one_customer_is_named(
+    scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
+) -> None:
+    without = plain(customers.iloc[0])
+    del without["gap_days_sd"]
+    with pytest.raises(TrainingError, match=r"^missing column gap_days_sd; "):
+        scorer.score(without, [])
+    one = offer(offered.iloc[0])
+    shorter = {name: value for name, value in one.features.items() if name != "tenure_days"}
+    with pytest.raises(TrainingError, match=r"^missing column tenure_days; "):
+        scorer.score(plain(customers.iloc[0]), [one._replace(features=shorter)])
+
+
+def test_infinite_feature_of_one_customer_is_named(
+    scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
+) -> None:
+    with pytest.raises(TrainingError, match=r"^column gap_days_sd is infinite"):
+        scorer.score(plain(customers.iloc[0]) | {"gap_days_sd": np.inf}, [])
+    one = offer(offered.iloc[0])
+    with pytest.raises(TrainingError, match=r"^column gap_days_sd is infinite"):
+        scorer.score(plain(customers.iloc[0]), [one._replace(features={**one.features, "gap_days_sd": -np.inf})])
+
+
+def test_row_is_encoded_as_in_a_frame() -> None:
+    encoding = Encoding({"amount": None, "shade": ["1", "red"], "gone": ["x"]}, frozenset({"gone"}))
+    rows: list[dict[str, Any]] = [
+        {"amount": 2.5, "shade": "red"},
+        {"amount": True, "shade": 1},
+        {"amount": None, "shade": None},
+        {"amount": "12", "shade": "blue", "gone": "x"},
+        {"amount": "a dozen", "shade": float("nan"), "gone": None},
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    assert np.array_equal(np.stack([encoding.row(row) for row in rows]), encoding.matrix(frame), equal_nan=True)
+
+
+def test_kinds_of_attributes_are_those_of_the_model() -> None:
+    texts = pd.Series(['{"size": 5, "until": "1970-01-02", "gift": true}'])
+    assert expand_attributes(texts, "offer", {"offer_size"}).iloc[0].to_dict() == {
+        "offer_gift": 1.0,
+        "offer_size": "5",
+        "offer_until": 1.0,
+    }
+    strange = expand_attributes(pd.Series(['{"gift": "yes"}']), "offer", set())
+    assert strange["offer_gift"].isna().all()

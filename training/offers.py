@@ -1,0 +1,128 @@
+"""Offers to customers, and what the response model reads of them: features, action, channel and attributes."""
+
+from collections.abc import Collection, Iterator
+from datetime import date
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+from feast import FeatureStore
+
+from training.attributes import expand_attributes
+from training.dataset import RESPONSE_PROPENSITY, in_batches, service_features
+from training.training_rows import EVENT_TIMESTAMP
+
+KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
+
+
+def offer_features(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
+    """Features of the response service as of each offer; in the order of `offers`, of KEYS only the channel."""
+    keys = offers[list(KEYS)]
+    # Actions on one channel have the same features: they are asked for once.
+    distinct = service_features(store, RESPONSE_PROPENSITY, keys.drop_duplicates(ignore_index=True))
+    row = keys.groupby(list(KEYS), sort=False, dropna=False).ngroup().to_numpy()
+    return distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]).take(row).reset_index(drop=True)
+
+
+def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
+    """Inputs of the response model: features as of each offer, its action, channel and attributes.
+
+    Args:
+        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text).
+        texts: columns that the model to be asked takes as text; None: a model is to be trained on them.
+
+    Returns:
+        In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
+    """
+    return with_attributes(offer_features(store, offers), offers, texts)
+
+
+def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
+    """As `response_inputs`, from features in hand."""
+    plain = features.drop(columns="attributes")
+    customer_attributes = expand_attributes(features["attributes"], "customer", texts)
+    offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer", texts)
+    action = offers["action_id"].reset_index(drop=True)
+    return pd.concat([plain, customer_attributes, offer_attributes, action], axis=1)
+
+
+def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
+    """Every action of the catalogue as it was last carried out.
+
+    Its attributes are those of its newest message, overridden by those of the catalogue.
+
+    Returns:
+        action_id, channel, attributes; by action and channel.
+    """
+    return lake.execute(
+        """
+        with newest as (
+            select action_id, channel, max_by(attributes, (sent_at, message_id)) as attributes
+            from marts.messages
+            where direction = 'outbound' and sent_at < $as_of
+            group by action_id, channel
+        )
+
+        select
+            actions.action_id,
+            actions.channel,
+            cast(json_merge_patch(
+                coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
+            ) as varchar) as attributes
+        from seeds.actions as actions
+        left join newest using (action_id, channel)
+        order by actions.action_id, actions.channel
+        """,
+        {"as_of": as_of},
+    ).df()
+
+
+def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
+    """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
+
+    Yields:
+        Some `rows` at a time: customer_id, event_timestamp, action_id, channel, attributes; by customer, action and
+        channel.
+    """
+    actions = catalogue(lake, as_of=as_of)
+    if actions.empty:
+        return
+    customers = in_batches(
+        lake,
+        """
+        select customer_id, cast(observation_date as timestamp) as event_timestamp
+        from features.customer_profile
+        where observation_date = $as_of
+        order by customer_id
+        """,
+        as_of,
+        max(1, rows // len(actions)),
+    )
+    for batch in customers:
+        yield batch.merge(actions, how="cross")
+
+
+def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
+    """Messages to be sent on or after the as-of date, as offers judged with what is known at the as-of date.
+
+    Yields:
+        Some `rows` at a time: source_system, message_id, sent_at, then the columns of `catalogue_offers`.
+    """
+    return in_batches(
+        lake,
+        """
+        select
+            source_system,
+            message_id,
+            sent_at,
+            customer_id,
+            channel,
+            cast($as_of as timestamp) as event_timestamp,
+            action_id,
+            attributes
+        from marts.messages
+        where direction = 'outbound' and arm = 'treatment' and sent_at >= $as_of
+        order by sent_at, source_system, message_id
+        """,
+        as_of,
+        rows,
+    )

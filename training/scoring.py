@@ -1,0 +1,128 @@
+"""One customer at a time, for serving: both models loaded once, plain values in, the numbers of the batch out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import repurchase_timing, response_propensity
+from training.attributes import as_number, as_text, parsed
+from training.columns import require, require_finite
+from training.repurchase_timing import HISTORY, RepurchaseTimingModel
+from training.response_propensity import ResponsePropensityModel
+
+Floats = NDArray[np.float64]
+
+HORIZONS = (7, 14, 30, 60, 90)
+
+
+class Offer(NamedTuple):
+    """What a customer might be offered.
+
+    Attributes:
+        features: of the service response_propensity, for the customer and this channel; one mapping may serve several.
+        attributes: of the offer, as a JSON object in text; None: none.
+    """
+
+    action_id: str
+    channel: str
+    features: Mapping[str, Any]
+    attributes: str | None = None
+
+
+class CustomerScores(NamedTuple):
+    """What `Scorer.score` says.
+
+    Attributes:
+        timing: p_repurchase_{h}d and expected_purchases_{h}d for each horizon, median_days_to_repurchase (nan: beyond
+            the longest), p_alive; None: the customer never bought.
+        response: shape (n_offers,). Chance of a response to each offer, in their order.
+        response_low, response_high: shape (n_offers,). 95 % interval of it; nan: the action was tried.
+    """
+
+    timing: dict[str, float] | None
+    response: Floats
+    response_low: Floats
+    response_high: Floats
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Both models; load once, then call from any thread."""
+
+    timing: RepurchaseTimingModel
+    response: ResponsePropensityModel
+
+    @classmethod
+    def load(cls, timing_folder: Path, response_folder: Path) -> "Scorer":
+        """From the folders of two versions.
+
+        Raises:
+            TrainingError: there is no model in a folder.
+        """
+        return cls(repurchase_timing.load(timing_folder), response_propensity.load(response_folder))
+
+    def score(
+        self, features: Mapping[str, Any], offers: Sequence[Offer], *, horizons: Sequence[int] = HORIZONS
+    ) -> CustomerScores:
+        """When the customer buys again, and which of the offers she would accept.
+
+        Args:
+            features: of the service repurchase_timing, as a reader gives them; None: not known.
+            offers: any number.
+            horizons: days from the observation date on.
+
+        Raises:
+            TrainingError: a feature is missing, infinite or of a wrong type, or a horizon is out of range.
+        """
+        return CustomerScores(self._timing(features, horizons), *self._response(offers))
+
+    def _timing(self, features: Mapping[str, Any], horizons: Sequence[int]) -> dict[str, float] | None:
+        history = _row(features, HISTORY)
+        if np.isnan(history).any():
+            return None
+        values = _row(features, self.timing.metadata["features"])
+        scores = self.timing.scores(values[None, :], history[:, None], horizons)
+        return {name: float(score[0]) for name, score in scores.items()}
+
+    def _response(self, offers: Sequence[Offer]) -> tuple[Floats, Floats, Floats]:
+        if not offers:
+            return np.empty(0), np.empty(0), np.empty(0)
+        encoding = self.response.encoding
+        texts = frozenset(encoding.texts)
+        # Offers on one channel share all but a few columns.
+        distinct = {id(offer.features): offer.features for offer in offers}
+        customers = {key: encoding.row(_of_customer(features, texts)) for key, features in distinct.items()}
+        rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts)) for offer in offers]
+        matrix = np.stack(rows)
+        return self.response.probability(matrix), *self.response.interval(matrix)
+
+
+def _of_customer(features: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:
+    return {**features, **_attributes(features.get("attributes"), "customer", texts), "action_id": None}
+
+
+def _of_offer(offer: Offer, texts: frozenset[str]) -> dict[str, Any]:
+    return {**_attributes(offer.attributes, "offer", texts), "action_id": offer.action_id, "channel": offer.channel}
+
+
+# The same few offers come again and again.
+@lru_cache(maxsize=10_000)
+def _attributes(text: str | None, prefix: str, texts: frozenset[str]) -> dict[str, Any]:
+    """As `expand_attributes`, of one text."""
+    values = {f"{prefix}_{key}": value for key, value in parsed(text, prefix).items()}
+    return {name: as_text(value) if name in texts else as_number(value) for name, value in values.items()}
+
+
+def _row(features: Mapping[str, Any], names: Sequence[str]) -> Floats:
+    """Shape (n_names,); None becomes nan."""
+    require(features, names)
+    row = np.array([np.nan if features[name] is None else features[name] for name in names], dtype=np.float64)
+    for name, value in zip(names, row, strict=True):
+        if np.isinf(value):
+            require_finite(name, np.array([value]))
+    return row
