@@ -11,9 +11,10 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import dbt, features, lake, publishing, settings
+from millpond import dbt, declared_features, features, lake, publishing, settings
 from millpond.errors import CannotTrain, ModelNotTrained, NotBuilt
-from millpond.learning import HORIZONS, TRAINERS, Trained
+from millpond.keeping import Trained
+from millpond.learning import HORIZONS, TRAINERS
 from millpond.publishing import Published
 from training import customer_value, dataset, model_store, repurchase_timing, response_propensity, uplift
 from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT
@@ -113,6 +114,7 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait
 
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
+        FeaturesChanged: a model learnt from features that are no longer what they were.
     """
     built_as_of(as_of)
     with lake.writing(wait_seconds):
@@ -132,12 +134,14 @@ def score(*, as_of: date | None = None, horizons: Sequence[int] = HORIZONS, wait
 
 
 def _current_model(name: str, as_of: date) -> Path | None:
-    """Folder of the model in use; None: never trained."""
+    """Folder of the model in use, whose features are still what it learnt from; None: never trained."""
     folder = model_store.current(settings.models_folder(), name)
     if folder is not None and model_store.as_of(folder.name) > as_of:
         raise ModelNotTrained(
             f"{name} {folder.name} learnt from what came after {as_of}: run `millpond train --as-of {as_of}` first"
         )
+    if folder is not None:
+        declared_features.require_unchanged(name, folder)
     return folder
 
 

@@ -13,7 +13,7 @@ from millpond.auditing import Audited
 from millpond.checking import RawCheck
 from millpond.drift import Drift
 from millpond.health import Check
-from millpond.learning import Trained
+from millpond.keeping import Trained
 from millpond.models import MODEL, Version
 from millpond.publishing import Published
 from millpond.traces import Trace

@@ -21,6 +21,17 @@ CUSTOMER_VALUE = "customer_value"
 RESPONSE_PROPENSITY = "response_propensity"
 UPLIFT = "uplift"
 
+SERVICES = {
+    REPURCHASE_TIMING: REPURCHASE_TIMING,
+    CUSTOMER_VALUE: REPURCHASE_TIMING,
+    RESPONSE_PROPENSITY: RESPONSE_PROPENSITY,
+    UPLIFT: RESPONSE_PROPENSITY,
+}
+"""The feature service that each model reads."""
+
+ATTRIBUTES = "attributes"
+"""The feature that `response_inputs` takes apart."""
+
 SENT = "treatment"
 KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
 
@@ -185,7 +196,7 @@ def response_inputs(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
     features = service_features(store, RESPONSE_PROPENSITY, offers[list(KEYS)]).drop(
         columns=["customer_id", EVENT_TIMESTAMP]
     )
-    customer_attributes = expand_attributes(features.pop("attributes"), "customer")
+    customer_attributes = expand_attributes(features.pop(ATTRIBUTES), "customer")
     offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer")
     action = offers["action_id"].reset_index(drop=True)
     return pd.concat([features, customer_attributes, offer_attributes, action], axis=1)
