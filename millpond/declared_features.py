@@ -82,6 +82,7 @@ def _feature(models: Models, view: str, column: dict[str, Any]) -> Feature:
         definition=_hash(models, view, column["name"])[:16],
         unit=column["config"]["meta"].get("unit", ""),
         description=column["description"],
+        words=column["config"]["meta"].get("words", ""),
     )
 
 

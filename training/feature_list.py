@@ -14,6 +14,7 @@ class Feature(NamedTuple):
 
     Attributes:
         definition: hash of what decides its values.
+        words: what its value says of a customer, with features in braces; empty: the description has to do.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Feature(NamedTuple):
     definition: str
     unit: str = ""
     description: str = ""
+    words: str = ""
 
 
 def write(features: Sequence[Feature], folder: Path) -> None:
@@ -41,7 +43,7 @@ def read(folder: Path) -> list[Feature]:
 def changes(trained: Sequence[Feature], declared: Mapping[str, Feature]) -> list[str]:
     """What a model's features are no longer, such as `customer_rhythm.frequency is double, was bigint`.
 
-    A unit or description that reads otherwise is no change, nor is a feature that the model does not read.
+    A unit, description or words that read otherwise are no change, nor is a feature that the model does not read.
     """
     return [words for one in trained if (words := _change(one, declared.get(one.name)))]
 
