@@ -8,10 +8,10 @@ from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
 from millpond.keeping import Trained, keep
-from training import backtest, customer_value, dataset, repurchase_timing, response_propensity, uplift
-from training.backtest import Figures
+from training import backtest, curves, customer_value, dataset, repurchase_timing, response_propensity, uplift
 from training.dataset import ATTRIBUTES, CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT, TrainingSet
 from training.errors import TrainingError
+from training.figures import Figures
 from training.training_rows import EVENT_TIMESTAMP, of_tested_offers
 
 HORIZONS = (7, 14, 30, 60, 90)
@@ -35,7 +35,10 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         f"Beyond {model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. "
         "Levels drift where a market does: watch predicted over actual.",
     }
-    return keep(REPURCHASE_TIMING, connection, cut, facts, figures, lambda to: repurchase_timing.save(model, to))
+    explained = curves.of_timing_model(model, rows.features)
+    return keep(
+        REPURCHASE_TIMING, connection, cut, facts, figures, lambda to: repurchase_timing.save(model, to), explained
+    )
 
 
 def _test_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -58,7 +61,8 @@ def train_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) 
         "limits": f"Value is {unit}. The share is that of all customers. How often is the answer of the timing model "
         "in use when scoring; beyond its horizon values are extrapolated. Costs of serving a customer are not in it.",
     }
-    return keep(CUSTOMER_VALUE, connection, cut, facts, figures, lambda to: customer_value.save(model, to))
+    explained = curves.of_trees({"amount": model.trees}, repurchase_timing.FEATURES) if model.trees else {}
+    return keep(CUSTOMER_VALUE, connection, cut, facts, figures, lambda to: customer_value.save(model, to), explained)
 
 
 def _test_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -105,7 +109,10 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
         "limits": "It learnt from those who were chosen to be contacted. It says who responds, not whom a message "
         "changes: that needs control messages.",
     }
-    return keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    explained = curves.of_response_model(model, inputs)
+    return keep(
+        RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to), explained
+    )
 
 
 def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -116,7 +123,14 @@ def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
 
     train = rows(dataset.messages(connection, sent_from=None, cut=holdout))
     test = rows(dataset.messages(connection, sent_from=holdout, cut=cut))
-    return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns)
+    worth = _worth_of_offers(connection)
+    return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns, worth=worth)
+
+
+def _worth_of_offers(connection: DuckDBPyConnection) -> list[tuple[float, float]]:
+    """Values of a response and costs of a contact in the catalogue, each pair once."""
+    query = "select distinct cast(value * weight as double), cast(cost as double) from seeds.actions order by 1 desc, 2"
+    return connection.execute(query).fetchall()
 
 
 def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -136,7 +150,9 @@ def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         "limits": "Right where messages were withheld at random. Unless the verdict is to personalise, its order of "
         "customers is not proven to be better than chance.",
     }
-    return keep(UPLIFT, connection, cut, facts, figures, lambda to: uplift.save(model, to))
+    trees = {"learnt from those contacted": model.contacted, "learnt from those withheld": model.withheld}
+    explained = curves.of_trees(trees, list(model.encoding.categories))
+    return keep(UPLIFT, connection, cut, facts, figures, lambda to: uplift.save(model, to), explained)
 
 
 def _test_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
