@@ -139,6 +139,12 @@ class ServedOtherwise(UserError):
     exit_code = 37
 
 
+class FeaturesChanged(UserError):
+    """A model's features are no longer those that it learnt from."""
+
+    exit_code = 39
+
+
 class BadEvent(UserError):
     """An event that the raw contract does not know."""
 

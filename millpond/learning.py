@@ -1,54 +1,25 @@
 """Training one model: judge it out of time, fit it on all that is known, keep it with its card."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import settings
-from training import (
-    backtest,
-    customer_value,
-    dataset,
-    model_card,
-    model_store,
-    offers,
-    repurchase_timing,
-    response_propensity,
-    uplift,
-)
-from training.backtest import Figures
-from training.dataset import CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT, TrainingSet
+from millpond.keeping import Trained, keep
+from training import backtest, curves, customer_value, dataset, offers, repurchase_timing, response_propensity, uplift
+from training.dataset import ATTRIBUTES, CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT, TrainingSet
 from training.errors import TrainingError
+from training.figures import Figures
 from training.training_rows import EVENT_TIMESTAMP, of_tested_offers
 
 HORIZONS = (7, 14, 30, 60, 90)
 HOLDOUT_DAYS = 90
 SEED = 1
 
-NOT_FOR = "Anyone who decides on credit, prices of necessities, employment or insurance; nobody it scores was asked."
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model that was made current.
-
-    Attributes:
-        figures: None where history is too short for a test out of time.
-        notice: what its user should know of the data, in one line; None: nothing.
-    """
-
-    name: str
-    version: str
-    folder: Path
-    figures: Figures | None
-    notice: str | None = None
+TIMING_INPUTS = list(dict.fromkeys([*repurchase_timing.FEATURES, *repurchase_timing.HISTORY]))
 
 
 def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -59,13 +30,16 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
     facts = {
         "purpose": "When each customer buys again, whether at all, and how often.",
         "data": f"{model.metadata['rows']:,} rows of customer and date, purchases until {cut}",
-        "features": model.metadata["features"],
+        "features": TIMING_INPUTS,
         "method": model.metadata["method"],
         "limits": "Customers without a purchase get no prediction. "
         f"Beyond {model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. "
         "Levels drift where a market does: watch predicted over actual.",
     }
-    return _keep(REPURCHASE_TIMING, connection, cut, facts, figures, lambda to: repurchase_timing.save(model, to))
+    explained = curves.of_timing_model(model, rows.features)
+    return keep(
+        REPURCHASE_TIMING, connection, cut, facts, figures, lambda to: repurchase_timing.save(model, to), explained
+    )
 
 
 def _test_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -83,12 +57,13 @@ def train_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) 
     facts = {
         "purpose": "What each customer will be worth within a horizon.",
         "data": f"{model.metadata['events']:,} rows of customer and date with purchases of known amount until {cut}",
-        "features": list(repurchase_timing.FEATURES),
+        "features": TIMING_INPUTS,
         "method": f"{model.metadata['method']}; {customer_value.YEARLY_DISCOUNT:.0%} a year off what comes later",
         "limits": f"Value is {unit}. The share is that of all customers. How often is the answer of the timing model "
         "in use when scoring; beyond its horizon values are extrapolated. Costs of serving a customer are not in it.",
     }
-    return _keep(CUSTOMER_VALUE, connection, cut, facts, figures, lambda to: customer_value.save(model, to))
+    explained = curves.of_trees({"amount": model.trees}, repurchase_timing.FEATURES) if model.trees else {}
+    return keep(CUSTOMER_VALUE, connection, cut, facts, figures, lambda to: customer_value.save(model, to), explained)
 
 
 def _test_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -129,7 +104,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     facts = {
         "purpose": "Chance that a customer accepts an offer if contacted.",
         "data": f"{model.metadata['rows']:,} messages with closed outcomes, {model.metadata['responses']:,} responses",
-        "features": list(inputs.columns),
+        "features": [*inputs.columns, ATTRIBUTES],
         "method": f"{model.metadata['method']}, calibrated out of fold on the messages sent from "
         f"{model.metadata['calibration_sent_from']} to {model.metadata['calibration_sent_to']}",
         "limits": "It learnt from those who were chosen to be contacted. It says who responds, not whom a message "
@@ -137,7 +112,10 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     }
     if model.level:
         facts["level"] = str(model.level)
-    kept = _keep(RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to))
+    explained = curves.of_response_model(model, inputs)
+    kept = keep(
+        RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to), explained
+    )
     return replace(kept, notice=str(model.level)) if model.level and model.level.has_drifted else kept
 
 
@@ -149,7 +127,14 @@ def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
 
     train = rows(dataset.messages(connection, sent_from=None, cut=holdout))
     test = rows(dataset.messages(connection, sent_from=holdout, cut=cut))
-    return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns)
+    worth = _worth_of_offers(connection)
+    return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns, worth=worth)
+
+
+def _worth_of_offers(connection: DuckDBPyConnection) -> list[tuple[float, float]]:
+    """Values of a response and costs of a contact in the catalogue, each pair once."""
+    query = "select distinct cast(value * weight as double), cast(cost as double) from seeds.actions order by 1 desc, 2"
+    return connection.execute(query).fetchall()
 
 
 def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -164,12 +149,14 @@ def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         "purpose": "How much more likely a customer responds because a message is sent.",
         "data": f"{model.metadata['contacted']:,} messages sent and {model.metadata['withheld']:,} withheld by design, "
         "of actions and channels with both",
-        "features": list(rows.features.columns),
+        "features": [*rows.features.columns, ATTRIBUTES],
         "method": "X-learner on regularised response models of both arms; the T-learner beside it",
         "limits": "Right where messages were withheld at random. Unless the verdict is to personalise, its order of "
         "customers is not proven to be better than chance.",
     }
-    return _keep(UPLIFT, connection, cut, facts, figures, lambda to: uplift.save(model, to))
+    trees = {"learnt from those contacted": model.contacted, "learnt from those withheld": model.withheld}
+    explained = curves.of_trees(trees, list(model.encoding.categories))
+    return keep(UPLIFT, connection, cut, facts, figures, lambda to: uplift.save(model, to), explained)
 
 
 def _test_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
@@ -197,41 +184,6 @@ def _tested(test: Callable[[], Figures]) -> Figures | None:
         return test()
     except TrainingError:
         return None
-
-
-def _keep(
-    name: str,
-    connection: DuckDBPyConnection,
-    cut: date,
-    facts: dict[str, Any],
-    figures: Figures | None,
-    write: Callable[[Path], None],
-) -> Trained:
-    snapshot = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[0][0]
-    stated = {**facts, "not_for": NOT_FOR, "as_of": cut.isoformat(), "lake_snapshot": snapshot}
-    if figures:
-        stated["test"] = figures.test
-        if figures.groups:
-            stated["expected_and_actual_by_tenth"] = [
-                f"{group['expected']:,.4g} and {group['actual']:,.4g}" for group in figures.groups
-            ]
-
-    def describe(folder: Path, version: str) -> None:
-        (folder / "metrics.json").write_text(json.dumps(figures._asdict() if figures else None, indent=1) + "\n")
-        (folder / "model_card.md").write_text(model_card.render(name, version, stated, _card_rows(figures)))
-
-    version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write, describe=describe)
-    folder = settings.models_folder() / name / version
-    return Trained(name, version, folder, figures)
-
-
-def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
-    if figures is None:
-        return {}
-    rows: dict[str, dict[str, Any]] = {who: dict(scores) for who, scores in figures.scores.items()}
-    for who, gain in figures.gains.items():
-        rows[who][f"model's gain in {figures.loss}"] = tuple(gain)
-    return rows
 
 
 # Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes

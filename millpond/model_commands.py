@@ -34,6 +34,18 @@ def promote(
 
 
 @app.command()
+def rank(
+    name: Annotated[str, typer.Argument(help="response_propensity or uplift.")],
+    value: Annotated[float, typer.Option(min=0, help="What a response is worth.")],
+    cost: Annotated[float, typer.Option(min=0, help="What a contact costs, in the same unit.")],
+) -> None:
+    """Tenths of the test by score, and how many customers are worth contacting at a value and a cost."""
+    from millpond import models, report
+
+    report.print_ranking(out, models.rank(name, value=value, cost=cost), value=value, cost=cost)
+
+
+@app.command()
 def compare(
     name: Name,
     version: Annotated[str, typer.Argument(help="A version of the model.")],

@@ -4,11 +4,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from millpond import settings
+import numpy as np
+
+from millpond import lake, settings
 from millpond.errors import UnknownModel
 from training import model_store
+from training.ranking import Worth, number_to_contact
 
 MODEL = "model"
+RESPONSE_PROPENSITY, UPLIFT = "response_propensity", "uplift"
+
+CONTACTS = (RESPONSE_PROPENSITY, UPLIFT)
+"""Models whose scores are responses that a contact brings, with their columns in predictions.response_propensity."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,20 @@ class Version:
             return "no test out of time"
         figure, value = next(iter(self.figures["scores"][MODEL].items()))
         return f"{figure.replace('_', ' ')} {value:.4g} on {self.figures['test']}"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a version's scores are good for.
+
+    Attributes:
+        groups: `ranking.rank_table` of its test, highest scores first; empty: too little history for a test.
+        offers: for each action and channel, the customers scored last and whom of them to contact.
+    """
+
+    version: Version
+    groups: list[dict[str, float]]
+    offers: dict[str, tuple[int, Worth]]
 
 
 def versions() -> list[Version]:
@@ -68,6 +89,34 @@ def compare(name: str, version: str, other: str | None) -> list[Version]:
         UnknownModel: there is no such version.
     """
     return [_known(name, version), _known(name, other)]
+
+
+def rank(name: str, *, value: float, cost: float) -> Ranking:
+    """Tenths of the test of the version in use, and whom of those that it scored last to contact.
+
+    Args:
+        value: of a response; in the unit of `cost`, that of a contact.
+
+    Raises:
+        UnknownModel: the model was not trained, or does not say whom to contact.
+    """
+    if name not in CONTACTS:
+        raise UnknownModel(f"{name} does not say whom to contact; expected {' or '.join(CONTACTS)}: name one of them")
+    version = _known(name, None)
+    with lake.connect() as connection:
+        rows = connection.execute(
+            f"""
+            select action_id || ' by ' || channel, list({name})
+            from predictions.response_propensity
+            where model_version = $version and {name} is not null
+            group by 1
+            order by 1
+            """,
+            {"version": _known(RESPONSE_PROPENSITY, None).version},
+        ).fetchall()
+    scores = {offer: np.array(scored) for offer, scored in rows}
+    offers = {offer: (len(one), number_to_contact(one, value=value, cost=cost)) for offer, one in scores.items()}
+    return Ranking(version, (version.figures or {}).get("groups", []), offers)
 
 
 def _known(name: str, version: str | None) -> Version:

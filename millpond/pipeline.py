@@ -8,7 +8,8 @@ from datetime import date
 
 from millpond import dbt, features, lake, publishing, scoring, settings
 from millpond.errors import CannotTrain, NotBuilt
-from millpond.learning import HORIZONS, TRAINERS, Trained
+from millpond.keeping import Trained
+from millpond.learning import HORIZONS, TRAINERS
 from millpond.publishing import Published
 from training import dataset
 from training.errors import TrainingError
@@ -111,6 +112,7 @@ def score(
 
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
+        FeaturesChanged: a model learnt from features that are no longer what they were.
     """
     built_as_of(as_of)
     with lake.writing(wait_seconds):

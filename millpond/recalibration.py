@@ -43,7 +43,10 @@ def bring_to_level(
         return folder, level
 
     def describe(to: Path, version: str) -> None:
-        shutil.copy(folder / "metrics.json", to)
+        # All that is said of the version before still holds, but for what was written just now.
+        for said in folder.iterdir():
+            if not (to / said.name).exists():
+                (shutil.copytree if said.is_dir() else shutil.copy)(said, to / said.name)
         card = (folder / "model_card.md").read_text().replace(folder.name, version, 1)
         (to / "model_card.md").write_text(f"{card}\n## Recalibrated\n\nFrom {folder.name}: {level}.\n")
 

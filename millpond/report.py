@@ -13,8 +13,8 @@ from millpond.auditing import Audited
 from millpond.checking import RawCheck
 from millpond.drift import Drift
 from millpond.health import Check
-from millpond.learning import Trained
-from millpond.models import MODEL, Version
+from millpond.keeping import Trained
+from millpond.models import MODEL, Ranking, Version
 from millpond.publishing import Published
 from millpond.traces import Trace
 
@@ -76,6 +76,28 @@ def print_comparison(out: Console, name: str, versions: Sequence[Version]) -> No
     out.print(table)
     for one in versions:
         out.print(f"{one.version}: {one.summary}", highlight=False, soft_wrap=True)
+
+
+def print_ranking(out: Console, ranking: Ranking, *, value: float, cost: float) -> None:
+    """The test's tenths with what contacting each netted, then for each offer how many customers to contact."""
+    version = ranking.version
+    table = Table(title=f"{version.name} {version.version}: {version.summary}", title_justify="left")
+    for head in ("tenth", "count", "expected", "responses", "rate", "cumulative", "lift", "net"):
+        table.add_column(head, justify="right")
+    for place, group in enumerate(ranking.groups, start=1):
+        figures = (group[name] for name in ("expected", "total", "actual", "cumulative_gain", "lift"))
+        expected, total, actual, cumulative, lift = figures
+        net = group["count"] * (actual * value - cost)
+        shown = (f"{expected:.4f}", f"{total:,.0f}", f"{actual:.4f}", f"{cumulative:.1%}", f"{lift:.2f}", f"{net:,.2f}")
+        table.add_row(str(place), f"{group['count']:,}", *shown)
+    if ranking.groups:
+        out.print(table)
+    for offer, (customers, worth) in ranking.offers.items():
+        whom = f"contact {worth.contacted:,} of {customers:,} customers"
+        least = "" if worth.lowest is None else f", who score at least {worth.lowest:.4f}"
+        out.print(f"{offer}: {whom}{least}; expected net {worth.net:,.2f}.", highlight=False, soft_wrap=True)
+    if not ranking.offers:
+        out.print("Nobody was scored with it: run `millpond score`.", highlight=False)
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
-from millpond import lake, recalibration, settings
+from millpond import declared_features, lake, recalibration, settings
 from millpond.errors import ModelNotTrained
 from training import customer_value, dataset, model_store, offers, repurchase_timing, response_propensity, uplift
 from training.customer_value import CustomerValueModel
@@ -68,6 +68,7 @@ def score(
 
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
+        FeaturesChanged: a model learnt from features that are no longer what they were.
     """
     timing, response = _timing_in_use(as_of), _response_in_use(store, as_of, on_notice)
     tables = ["repurchase_timing", *(["customer_value"] if timing.value else [])]
@@ -87,12 +88,14 @@ def score(
 
 
 def _folder_in_use(name: str, as_of: date) -> Path | None:
-    """Folder of the model in use; None: never trained."""
+    """Folder of the model in use, whose features are still what it learnt from; None: never trained."""
     folder = model_store.current(settings.models_folder(), name)
     if folder is not None and model_store.as_of(folder.name) > as_of:
         raise ModelNotTrained(
             f"{name} {folder.name} learnt from what came after {as_of}: run `millpond train --as-of {as_of}` first"
         )
+    if folder is not None:
+        declared_features.require_unchanged(name, folder)
     return folder
 
 

@@ -2,48 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from training import bg_nbd, customer_value, evaluation, qini, repurchase_timing, response_propensity, uplift
+from training import bg_nbd, curves, customer_value, evaluation, qini, repurchase_timing, response_propensity, uplift
 from training.columns import numbers
 from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.evaluation import Interval
+from training.figures import Figures
 from training.linear_hazard import LinearHazard
 from training.person_periods import BIN_EDGES
+from training.ranking import contact_table, rank_table
 from training.repurchase_timing import HISTORY, RepurchaseTimingModel
 from training.survival import survival_from_logits
 from training.timing_trees import FEATURES
-from training.value_metrics import value_by_group, value_metrics
+from training.value_metrics import value_metrics
 
 Floats = NDArray[np.float64]
 
 MODEL = "model"
 SHOWN_TIMING = ("log_loss", "brier", "auc", "calibration_slope", "predicted_over_actual", "lift_at_10_percent")
 SHOWN_RESPONSE = ("log_loss", "brier", "auc", "average_precision", "predicted_over_actual", "lift_at_10_percent")
-
-
-class Figures(NamedTuple):
-    """What a test gave.
-
-    Attributes:
-        test: what was tested, in words.
-        scores: for the model and each baseline, figure → value.
-        gains: for each baseline, the share by which the model's loss is lower, with its 95 % interval.
-        loss: which loss.
-        groups: expected and actual in groups of customers, highest expectation first; empty: not of this model.
-    """
-
-    test: str
-    scores: dict[str, dict[str, float]]
-    gains: dict[str, Interval]
-    loss: str = "log loss"
-    groups: Sequence[Mapping[str, float]] = ()
 
 
 def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequence[int], seed: int) -> Figures:
@@ -65,7 +48,8 @@ def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequen
     scores = {who: _shown(evaluation.timing_metrics(days, p)["mean"], SHOWN_TIMING) for who, p in predictions.items()}
     losses = {who: evaluation.mean_log_losses(days, p) for who, p in predictions.items()}
     words = f"{len(days):,} customers as of {cut}, mean over {', '.join(map(str, horizons))} days"
-    return Figures(words, scores, _gains(losses, seed=seed, customers=None))
+    drawn = curves.of_timing_test(days, predictions, numbers(test.features, ["purchase_days_ever"])[:, 0], model=MODEL)
+    return Figures(words, scores, _gains(losses, seed=seed, customers=None), curves=drawn)
 
 
 def _model_probabilities(
@@ -116,12 +100,19 @@ def value(train: TrainingSet, test: TrainingSet, *, cut: date, horizon: int, see
         {who: value_metrics(actual, one) for who, one in expected.items()},
         _gains({who: (one - actual) ** 2 for who, one in expected.items()}, seed=seed, customers=None),
         loss="squared error",
-        groups=value_by_group(actual, expected[MODEL]),
+        groups=rank_table(expected[MODEL], actual),
+        curves={"gain": curves.gain(actual, expected)},
     )
 
 
 def response(
-    train: TrainingSet, test: TrainingSet, *, cut: date, seed: int, optional: Callable[[pd.DataFrame], list[str]]
+    train: TrainingSet,
+    test: TrainingSet,
+    *,
+    cut: date,
+    seed: int,
+    optional: Callable[[pd.DataFrame], list[str]],
+    worth: Sequence[tuple[float, float]] = (),
 ) -> Figures:
     """Learn from messages with outcomes closed at the cut, predict the later ones.
 
@@ -129,6 +120,7 @@ def response(
         train, test: features are the inputs of the response model; labels hold customer_id, event_timestamp (when it
             was sent) and responded.
         optional: names the inputs that may be absent from the test.
+        worth: values of a response and costs of a contact, for which to say how many are worth it.
 
     Raises:
         TrainingError: too little to learn from or to test on.
@@ -154,7 +146,17 @@ def response(
     scores = {who: _shown(evaluation.probability_metrics(outcome, p), SHOWN_RESPONSE) for who, p in predictions.items()}
     losses = {who: evaluation.log_losses(outcome, p) for who, p in predictions.items()}
     words = f"{len(outcome):,} messages sent from {cut}, {outcome.mean():.1%} with a response"
-    return Figures(words, scores, _gains(losses, seed=seed, customers=test.labels["customer_id"].tolist()))
+    return Figures(
+        words,
+        scores,
+        _gains(losses, seed=seed, customers=test.labels["customer_id"].tolist()),
+        groups=rank_table(predictions[MODEL], outcome),
+        contacts=contact_table(predictions[MODEL], outcome, worth),
+        curves={
+            "calibration": curves.calibration({"all messages": (outcome, predictions[MODEL])}),
+            "gain": curves.gain(outcome, predictions),
+        },
+    )
 
 
 def effect(
@@ -195,7 +197,9 @@ def effect(
         who: {"qini": one.qini.estimate, "qini_low": one.qini.low, "qini_high": one.qini.high}
         for who, one in verdicts.items()
     }
-    return Figures(words, shown, {}, loss="qini", groups=qini.response_table(scores[MODEL], gain))
+    groups = rank_table(scores[MODEL], gain)
+    drawn = {"amounts": pd.DataFrame(groups), "gain": curves.gain(gain, scores, per_customer=True)}
+    return Figures(words, shown, {}, loss="qini", groups=groups, curves=drawn)
 
 
 def _from_earlier_responses(train: pd.DataFrame, responded: NDArray[np.bool_], test: pd.DataFrame) -> Floats:

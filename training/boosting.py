@@ -70,6 +70,16 @@ def raw_score(booster: lgb.Booster, values: NDArray[np.floating[Any]]) -> Floats
     return np.asarray(booster.predict(values, raw_score=True, num_threads=threads))
 
 
+def tree_terms(booster: lgb.Booster, values: NDArray[np.floating[Any]]) -> tuple[float, Floats]:
+    """`raw_score` taken apart: a constant, and what each of the k columns adds to it, shape (n, k).
+
+    Source:
+        Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees".
+    """
+    terms = np.asarray(booster.predict(values, pred_contrib=True, num_threads=2))
+    return float(terms[0, -1]), terms[:, :-1]
+
+
 def minimum_leaf(n_rows: int) -> int:
     """Rows a leaf must hold: 0.4 %, between 200 and 1,000."""
     return int(np.clip(4 * n_rows / 1000, 200, 1000))

@@ -20,6 +20,17 @@ CUSTOMER_VALUE = "customer_value"
 RESPONSE_PROPENSITY = "response_propensity"
 UPLIFT = "uplift"
 
+SERVICES = {
+    REPURCHASE_TIMING: REPURCHASE_TIMING,
+    CUSTOMER_VALUE: REPURCHASE_TIMING,
+    RESPONSE_PROPENSITY: RESPONSE_PROPENSITY,
+    UPLIFT: RESPONSE_PROPENSITY,
+}
+"""The feature service that each model reads."""
+
+ATTRIBUTES = "attributes"
+"""The feature that `response_inputs` takes apart."""
+
 SENT = "treatment"
 
 

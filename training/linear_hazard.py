@@ -3,6 +3,7 @@
 Alone it is the control that trees must beat; under them it is their starting point.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,12 @@ class LinearHazard(NamedTuple):
         level, drift = z @ self.slope, z @ self.slope_by_log_time
         by_bin: Floats = level[:, None] + drift[:, None] * _LOG_BIN_TIME
         return self.bin_logit + by_bin
+
+    def terms(self, values: Floats, bins: Sequence[int]) -> tuple[float, Floats]:
+        """The mean of `logits` over bins, taken apart: a constant, and what each column of values adds to it."""
+        which = list(bins)
+        slope = self.slope + self.slope_by_log_time * _LOG_BIN_TIME[which].mean()
+        return float(self.bin_logit[which].mean()), self.inputs.terms(values, slope)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists; floats survive JSON exactly."""

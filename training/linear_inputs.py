@@ -26,6 +26,18 @@ class LinearInputs(NamedTuple):
         missing = np.isnan(values[:, self.indicated])
         return np.hstack([np.nan_to_num(z, nan=0.0), missing])
 
+    def terms(self, values: Floats, slope: Floats) -> Floats:
+        """What each column adds to a linear score, shape (n, k): an indicator of nulls counts with its column.
+
+        Args:
+            slope: shape (k + m,). Of the columns of `matrix`.
+        """
+        n_columns = len(self.center)
+        added = self.matrix(values) * slope
+        terms = added[:, :n_columns]
+        terms[:, self.indicated] += added[:, n_columns:]
+        return terms
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists; floats survive JSON exactly."""
         return {name: array.tolist() for name, array in self._asdict().items()}

@@ -24,8 +24,8 @@ def render(name: str, version: str, facts: Mapping[str, Any], metrics: Mapping[s
     Args:
         name: such as `repurchase_timing`.
         version: such as `2018-01-02-1f0c9a2b`.
-        facts: at least the keys of SECTIONS; a value is a text, a number, or a list or
-            mapping of these.
+        facts: at least the keys of SECTIONS; a value is a text, a number, a list or
+            mapping of these, or a list of mappings: the rows of a table.
         metrics: figures by what they are figures of ("model", "BG/NBD", …): one row of
             the table each, {figure: value}. A value of three numbers is an estimate
             with its 95 % interval.
@@ -47,6 +47,8 @@ def render(name: str, version: str, facts: Mapping[str, Any], metrics: Mapping[s
 
 
 def _text(fact: Any) -> str:
+    if isinstance(fact, list) and fact and isinstance(fact[0], Mapping):
+        return _table({str(place): row for place, row in enumerate(fact, start=1)})
     if isinstance(fact, Mapping):
         return "\n".join(f"- {key}: {_number(value)}" for key, value in fact.items())
     if isinstance(fact, list | tuple | set | frozenset):

@@ -14,7 +14,7 @@ from sklearn.linear_model import (
     LogisticRegression,
 )
 
-from training.boosting import raw_score, train_trees
+from training.boosting import raw_score, train_trees, tree_terms
 from training.encoding import MISSING_CODE
 from training.linear_inputs import LinearInputs, learn_linear_inputs
 
@@ -53,6 +53,18 @@ class ResponseTrees:
         design = _design(matrix, self.n_codes, self.inputs)
         linear: Floats = self.intercept + design @ self.slope
         return linear if self.booster is None else linear + raw_score(self.booster, matrix)
+
+    def terms(self, matrix: Floats) -> tuple[float, Floats]:
+        """`logits` taken apart: a constant, and what each of the k columns adds, shape (n, k)."""
+        start, terms = tree_terms(self.booster, matrix) if self.booster else (0.0, np.zeros(matrix.shape))
+        numeric = [position for position, n in enumerate(self.n_codes) if not n]
+        offset = len(self.slope) - sum(self.n_codes)
+        terms[:, numeric] += self.inputs.terms(matrix[:, numeric], self.slope[:offset])
+        for position, n in enumerate(self.n_codes):
+            if n:
+                terms[:, position] += self.slope[offset + matrix[:, position].astype(np.intp)]
+                offset += n
+        return self.intercept + start, terms
 
     def to_json(self) -> dict[str, Any]:
         """All but the booster."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import linear_hazard
-from training.boosting import minimum_leaf, raw_score, train_trees
+from training.boosting import minimum_leaf, raw_score, train_trees, tree_terms
 from training.linear_hazard import LinearHazard
 from training.person_periods import (
     BIN_EDGES,
@@ -52,6 +52,15 @@ PERIOD_FEATURES: tuple[str, ...] = (
     "elapsed_at_bin_end_over_gap_mean",
 )
 
+EXPLAINED_AS = {
+    "elapsed_days": "days_since_last_purchase",
+    "elapsed_over_gap_mean": "days_since_last_over_gap_mean",
+    "elapsed_over_gap_median": "days_since_last_over_gap_median",
+    "elapsed_over_gap_max": "gap_days_max",
+    "elapsed_at_bin_end_over_gap_mean": "days_since_last_over_gap_mean",
+}
+"""Which feature a period feature speaks for; the bin itself says nothing of a customer."""
+
 MINIMUM_RATE_DAYS = 7
 """Rows followed up for fewer days teach the hazard only."""
 
@@ -82,6 +91,24 @@ class TimingTrees:
             logits[:, bin_] += raw_score(self.hazard_trees, inputs)
         edges = [edge for edge in BIN_EDGES if edge <= self.horizon_days]
         return survival_from_logits(logits[:, : len(edges) - 1], edges)
+
+    def hazard_terms(self, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+        """The log odds of buying in a bin, on the mean over the bins that begin within a horizon, taken apart.
+
+        Returns:
+            What the bins give by themselves, shape (n,), and what each of FEATURES adds, shape (n, len(FEATURES)).
+        """
+        bins = [bin_ for bin_, day in enumerate(BIN_EDGES[:-1]) if day < min(horizon, self.horizon_days)]
+        constant, terms = self.linear.terms(values, bins)
+        base = np.full(len(values), constant)
+        position = {name: place for place, name in enumerate(FEATURES)}
+        for bin_ in bins:
+            start, added = tree_terms(self.hazard_trees, _period_inputs(values, np.full(len(values), bin_)))
+            base += start / len(bins)
+            for name, column in zip((*FEATURES, *PERIOD_FEATURES), added.T, strict=True):
+                place = position.get(EXPLAINED_AS.get(name, name))
+                (base if place is None else terms[:, place])[:] += column / len(bins)
+        return base, terms
 
     def daily_rate(self, values: Floats) -> Floats:
         """Expected purchase days per day, shape (n,)."""

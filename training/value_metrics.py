@@ -33,17 +33,3 @@ def value_metrics(actual: Floats, expected: Floats) -> dict[str, float]:
         "rank_correlation": float(np.corrcoef(rankdata(actual), rankdata(expected))[0, 1]),
         "top_tenth_share": float(actual[top].sum() / actual.sum()),
     }
-
-
-def value_by_group(actual: Floats, expected: Floats, *, groups: int = 10) -> list[dict[str, float]]:
-    """Mean expected and actual value in groups of equally many customers, highest expectation first.
-
-    Returns:
-        For each group customers, expected and actual.
-    """
-    parts = np.array_split(np.argsort(-expected, kind="stable"), groups)
-    return [
-        {"customers": len(part), "expected": float(expected[part].mean()), "actual": float(actual[part].mean())}
-        for part in parts
-        if len(part)
-    ]

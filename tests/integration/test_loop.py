@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from feast import FeatureStore, FeatureView
 
-from millpond import auditing, dbt, errors, features, lake, learning, pipeline, publishing, scoring
-from millpond.learning import HORIZONS, Trained
+from millpond import auditing, dbt, declared_features, errors, features, lake, learning, pipeline, publishing, scoring
+from millpond.keeping import Trained
+from millpond.learning import HORIZONS
 from millpond.reader import Reader
-from training import dataset, model_store, offers, response_propensity, uplift
+from training import dataset, feature_list, model_store, offers, response_propensity, uplift
 from training.files import read_json, write_json
 
 AS_OF = date(2024, 2, 6)
@@ -140,8 +141,13 @@ class TestLoop:
         # As if every fourth message had been withheld.
         contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
         model = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
+        listed = declared_features.inputs_of("uplift", list(inputs.columns))
         model_store.keep(
-            built / "models", "uplift", as_of=AS_OF, write=lambda to: uplift.save(model, to), describe=lambda *_: None
+            built / "models",
+            "uplift",
+            as_of=AS_OF,
+            write=lambda to: uplift.save(model, to),
+            describe=lambda to, _: feature_list.write(listed, to),
         )
         pipeline.score()
         shutil.rmtree(built / "models" / "uplift")
@@ -303,6 +309,20 @@ class TestLoop:
         finally:
             pointer.write_text(version)
             (pointer.parent / later).rmdir()
+
+    def test_model_whose_features_changed_since_is_refused(self, built: Path) -> None:
+        compiled = built / "target/compiled/millpond/models/features/customer_rhythm.sql"
+        sql = compiled.read_text()
+        before = ask("select count(*) from predictions.repurchase_timing")
+        compiled.write_text(sql.replace("median(gap_days)", "mode(gap_days)"))
+        try:
+            with pytest.raises(
+                errors.FeaturesChanged, match=r"other features: customer_rhythm.gap_days_median is computed otherwise"
+            ):
+                pipeline.score()
+        finally:
+            compiled.write_text(sql)
+        assert ask("select count(*) from predictions.repurchase_timing") == before
 
     def test_training_as_of_a_date_without_features_names_the_build(self) -> None:
         with pytest.raises(

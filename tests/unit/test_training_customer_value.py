@@ -14,7 +14,7 @@ from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.repurchase_timing import RepurchaseTimingModel
 from training.timing_trees import FEATURES
-from training.value_metrics import value_by_group, value_metrics
+from training.value_metrics import value_metrics
 
 HORIZONS = [1, 7, 30, 90, 365, 1000]
 
@@ -160,10 +160,6 @@ def test_figures_of_four_customers_can_be_checked_by_hand() -> None:
     assert figures["predicted_over_actual"] == pytest.approx(1)
     assert figures["rank_correlation"] == pytest.approx(1)
     assert figures["top_tenth_share"] == pytest.approx(0.7)
-    assert value_by_group(actual, expected, groups=2) == [
-        {"customers": 2, "expected": 42.5, "actual": 45.0},
-        {"customers": 2, "expected": 7.5, "actual": 5.0},
-    ]
 
 
 def test_nothing_spent_is_one_line() -> None:

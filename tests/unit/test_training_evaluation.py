@@ -150,6 +150,12 @@ def test_card_states_facts_and_figures() -> None:
     )
 
 
+def test_list_of_mappings_is_a_table_in_the_card() -> None:
+    rows = [{"count": 5, "lift": 2.5}, {"count": 4, "lift": 0.25}]
+    card = model_card.render("response_propensity", "v1", {**FACTS, "by_tenth": rows}, {})
+    assert "## By tenth\n\n|  | count | lift |\n| --- | ---: | ---: |\n| 1 | 5 | 2.5 |\n| 2 | 4 | 0.25 |\n" in card
+
+
 def test_card_without_limits_is_refused() -> None:
     facts = {key: value for key, value in FACTS.items() if key != "limits"}
     with pytest.raises(TrainingError, match="model card of m lacks limits; "):

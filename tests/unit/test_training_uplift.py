@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import qini, uplift
+from training import qini, ranking, uplift
 from training.errors import TrainingError
 from training.uplift import UpliftModel
 
@@ -124,13 +124,30 @@ def test_offer_that_all_received_says_nothing() -> None:
 
 
 def test_table_and_number_to_contact_can_be_checked_by_hand() -> None:
-    score, gain = np.array([0.4, 0.3, 0.2, 0.1]), np.array([1.0, 0.0, 1.0, 0.0])
-    assert qini.response_table(score, gain, groups=2) == [
-        {"customers": 2, "expected": pytest.approx(0.35), "actual": 0.5, "cumulative_gain": 0.5},
-        {"customers": 2, "expected": pytest.approx(0.15), "actual": 0.5, "cumulative_gain": 1.0},
+    score, outcome = np.array([0.1, 0.4, 0.3, 0.2]), np.array([1.0, 3.0, 0.0, 0.0])
+    assert ranking.rank_table(score, outcome, groups=2) == [
+        {
+            "count": 2,
+            "expected": pytest.approx(0.35),
+            "actual": 1.5,
+            "total": 3.0,
+            "cumulative_gain": 0.75,
+            "lift": 1.5,
+        },
+        {
+            "count": 2,
+            "expected": pytest.approx(0.15),
+            "actual": 0.5,
+            "total": 1.0,
+            "cumulative_gain": 1.0,
+            "lift": 0.5,
+        },
     ]
-    number, net = qini.number_to_contact(score, value=10, cost=2.5)
-    assert (number, net) == (2, pytest.approx(1.5 + 0.5))
+    assert ranking.number_to_contact(score, value=10, cost=2.5) == (2, pytest.approx(1.5 + 0.5), 0.3)
+
+
+def test_nobody_is_worth_a_contact_that_costs_too_much() -> None:
+    assert ranking.number_to_contact(np.array([0.1, 0.4]), value=10, cost=4) == (0, 0.0, None)
 
 
 def test_loaded_model_scores_equal_to_the_last_bit(model: UpliftModel, train: Test, tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""What a test out of time gave."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from training.evaluation import Interval
+
+
+class Figures(NamedTuple):
+    """What a test gave.
+
+    Attributes:
+        test: what was tested, in words.
+        scores: for the model and each baseline, figure → value.
+        gains: for each baseline, the share by which the model's loss is lower, with its 95 % interval.
+        loss: which loss.
+        groups: `ranking.rank_table` of the test; empty: not of this model.
+        contacts: how many of the test are worth contacting, for each value and cost; empty: not of this model.
+        curves: frames of `training.curves`, by the name of their chart.
+    """
+
+    test: str
+    scores: dict[str, dict[str, float]]
+    gains: dict[str, Interval]
+    loss: str = "log loss"
+    groups: Sequence[Mapping[str, float]] = ()
+    contacts: Sequence[Mapping[str, Any]] = ()
+    curves: Mapping[str, pd.DataFrame] = MappingProxyType({})
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the curves."""
+        return {name: value for name, value in self._asdict().items() if name != "curves"}
