@@ -103,6 +103,11 @@ def rank(name: str, *, value: float, cost: float) -> Ranking:
     if name not in CONTACTS:
         raise UnknownModel(f"{name} does not say whom to contact; expected {' or '.join(CONTACTS)}: name one of them")
     version = _known(name, None)
+    groups = (version.figures or {}).get("groups", [])
+    if groups and "lift" not in groups[0]:
+        raise UnknownModel(
+            f"{name} {version.version} was trained before its test was ranked: run `millpond train {name}`"
+        )
     with lake.connect() as connection:
         rows = connection.execute(
             f"""
@@ -116,7 +121,7 @@ def rank(name: str, *, value: float, cost: float) -> Ranking:
         ).fetchall()
     scores = {offer: np.array(scored) for offer, scored in rows}
     offers = {offer: (len(one), number_to_contact(one, value=value, cost=cost)) for offer, one in scores.items()}
-    return Ranking(version, (version.figures or {}).get("groups", []), offers)
+    return Ranking(version, groups, offers)
 
 
 def _known(name: str, version: str | None) -> Version:

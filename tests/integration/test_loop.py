@@ -13,8 +13,22 @@ import duckdb
 import numpy as np
 import pytest
 from feast import FeatureStore, FeatureView
+from typer.testing import CliRunner
 
-from millpond import auditing, dbt, declared_features, errors, features, lake, learning, pipeline, publishing, scoring
+from millpond import (
+    auditing,
+    cli,
+    dbt,
+    declared_features,
+    errors,
+    features,
+    lake,
+    learning,
+    models,
+    pipeline,
+    publishing,
+    scoring,
+)
 from millpond.keeping import Trained
 from millpond.learning import HORIZONS
 from millpond.reader import Reader
@@ -285,6 +299,26 @@ class TestLoop:
         card = (folder / "model_card.md").read_text()
         assert "Who must not use it" in card
         assert "earlier_responses" in card
+        plots = {file.stem for file in (folder / "plots").iterdir()}
+        assert plots == {"calibration", "gain", "importance", "contributions"}
+        assert all(f"(plots/{plot}.svg)" in card for plot in plots)
+
+    def test_ranking_says_how_many_of_those_scored_are_worth_contacting(self) -> None:
+        ranking = models.rank("response_propensity", value=10, cost=0.5)
+        found = [(offer, customers, worth.contacted) for offer, (customers, worth) in ranking.offers.items()]
+        assert found == ask(
+            """
+            select action_id || ' by ' || channel, count(*), count(*) filter (response_propensity * 10 > 0.5)
+            from predictions.response_propensity group by 1 order by 1
+            """
+        )
+        words = ["models", "rank", "response_propensity", "--value", "10", "--cost", "0.5"]
+        shown = CliRunner().invoke(cli.app, words)
+        assert shown.exit_code == 0
+        assert all(
+            f"{offer}: contact {worth.contacted:,} of" in shown.output for offer, (_, worth) in ranking.offers.items()
+        )
+        assert sum(group["total"] for group in ranking.groups) > 0
 
     def test_scores_asked_for_before_training_name_the_training(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -61,6 +61,11 @@ def test_unknown_version_names_those_there_are(versions: list[str]) -> None:
         models.promote("repurchase_timing", "2020-01-01-x")
 
 
+def test_ranking_of_a_model_that_ranks_nobody_names_those_that_do(versions: list[str]) -> None:
+    with pytest.raises(UnknownModel, match=r"^repurchase_timing does not say whom .* response_propensity or uplift: "):
+        models.rank("repurchase_timing", value=10, cost=1)
+
+
 def test_home_without_models_says_so(home: Path) -> None:
     with pytest.raises(UnknownModel, match=r"^no model was trained in .*: run `millpond train` first$"):
         models.versions()
