@@ -14,29 +14,17 @@ by cell, and one that differs means exit code 1. The result goes to benchmarks/r
 import argparse
 import sys
 import tempfile
-import warnings
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
-from statistics import median
-from time import monotonic, perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import machine
-import psutil
 import pyarrow.parquet as pq
 from point_in_time import differing_cells
-from point_in_time_at_scale_ways import WAYS, Read, Size, prepare, reader
+from point_in_time_at_scale_ways import WAYS, Size, prepare, reader
+from watching import Limits, watched
 
 SHARES = (100, 30, 10, 3, 1)
-GB = 1e9
-
-
-class Limits(NamedTuple):
-    """At which a way is stopped: seconds for all its reads of one size once it is ready, and memory of its process."""
-
-    seconds: float
-    memory_gb: float
 
 
 def main() -> int:
@@ -73,7 +61,8 @@ def benchmark(folder: Path, size: Size, limits: Limits, *, repeats: int) -> list
     for rows in sorted({max(1, size.rows // share) for share in SHARES}):
         for way in WAYS:
             if way not in given_up:
-                run = watched(folder, way, size._replace(rows=rows), limits, repeats=repeats)
+                opened = partial(reader, folder, way, size._replace(rows=rows))
+                run = watched(opened, folder / f"{way}.{rows}.parquet", limits, repeats=repeats)
                 given_up |= {way} if "stopped" in run else set()
                 run |= compared(folder, way, rows) if way != WAYS[0] and "stopped" not in run else {}
                 tried.append({"way": way, "rows": rows} | run)
@@ -88,61 +77,6 @@ def compared(folder: Path, way: str, rows: int) -> dict[str, int]:
         return {}
     cells, mismatches = differing_cells(pq.read_table(ours), pq.read_table(theirs), keys=["number"])
     return {"cells": cells, "mismatches": mismatches}
-
-
-# One way, in a process that is watched
-
-
-def watched(folder: Path, way: str, size: Size, limits: Limits, *, repeats: int) -> dict[str, Any]:
-    """Read in a process of its own; stop it at the limits.
-
-    Returns:
-        Median and all seconds, memory at the start and at most; or why it was stopped.
-    """
-    receiver, sender = get_context("spawn").Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_reads, args=(sender, folder, way, size, repeats), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        return _watch(process.pid, receiver, limits)
-    finally:
-        process.kill()
-        process.join()
-
-
-def _watch(pid: int | None, receiver: Connection, limits: Limits) -> dict[str, Any]:
-    try:
-        # Importing the libraries takes a busy machine a while, and is not counted.
-        start = receiver.recv()
-        until, peak = monotonic() + limits.seconds, start["start_gb"]
-        while not receiver.poll(0.05):
-            peak = max(peak, psutil.Process(pid).memory_info().rss / GB)
-            if peak > limits.memory_gb or monotonic() > until:
-                why = f"{limits.memory_gb} GB" if peak > limits.memory_gb else f"{limits.seconds:.0f} s"
-                return {"stopped": f"limit of {why} reached", "peak_gb": round(peak, 2)}
-        return start | receiver.recv() | {"peak_gb": round(peak, 2)}
-    except (EOFError, psutil.NoSuchProcess):
-        return {"stopped": "its process died"}
-
-
-def _reads(sender: Connection, folder: Path, way: str, size: Size, repeats: int) -> None:
-    # ibis, below Feast's own store, calls what DuckDB 1.5 deprecates.
-    warnings.simplefilter("ignore")
-    try:
-        read = reader(folder, way, size)
-        sender.send({"start_gb": round(psutil.Process().memory_info().rss / GB, 2)})
-        pq.write_table(read(), folder / f"{way}.{size.rows}.parquet")
-        seconds = [_seconds(read) for _ in range(repeats)]
-    except Exception as error:
-        sender.send({"stopped": f"{type(error).__name__}: {error}".splitlines()[0]})
-    else:
-        sender.send({"median_seconds": round(median(seconds), 3), "seconds": [round(each, 3) for each in seconds]})
-
-
-def _seconds(read: Read) -> float:
-    start = perf_counter()
-    read()
-    return perf_counter() - start
 
 
 if __name__ == "__main__":

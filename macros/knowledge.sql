@@ -44,3 +44,36 @@
 
     having sum(direction) != 0
 {%- endmacro %}
+
+
+{#-
+    What the rows with these keys add up to, from and until when: a row adds its values on the day it became known and takes them back on
+    the day it was replaced, so the work grows with the rows and not with their pairs. Values are exact numbers (decimals, integers).
+-#}
+{% macro knowledge_totals(rows, keys, values) -%}
+    select
+        {{ keys }},
+        {% for value in values -%}
+        sum({{ value }}) over so_far as {{ value }},
+        {% endfor -%}
+        known_at,
+        lead(known_at) over (partition by {{ keys }} order by known_at) as superseded_at
+
+    from (
+        select
+            {{ keys }},
+            known_at,
+            {% for value in values -%}
+            sum(direction * {{ value }}) as {{ value }}{{ ',' if not loop.last }}
+            {% endfor %}
+        from (
+            select *, 1 as direction from {{ rows }}
+            union all
+            select * replace (superseded_at as known_at), -1 as direction from {{ rows }} where superseded_at is not null
+        ) as changes
+
+        group by {{ keys }}, known_at
+    ) as changes_by_day
+
+    window so_far as (partition by {{ keys }} order by known_at)
+{%- endmacro %}

@@ -71,7 +71,8 @@ features as (
 
         cast(gap_days_sum as double) / nullif(gaps, 0) as gap_days_mean,
         sqrt(
-            greatest(gap_days_squared_sum - cast(gap_days_sum as double) * gap_days_sum / gaps, 0) / nullif(gaps - 1, 0)
+            greatest(gap_days_squared_sum - cast(gap_days_sum as double) * gap_days_sum / gaps, 0)
+            / case when gaps > 1 then gaps - 1 end
         ) as gap_days_sd,
         cast(gap_days_median as double) as gap_days_median,
         cast(gap_days_last as bigint) as gap_days_last,

@@ -45,6 +45,7 @@ VIEWS = (
     "customer_profile",
     "customer_channels",
     "customer_products",
+    "customer_prices",
     "last_purchase",
     "last_click",
     "last_visit",
@@ -288,10 +289,10 @@ class TestLoop:
         monkeypatch.setattr(publishing, "layout", lambda view: view.name)
         done: list[str] = []
         with pytest.raises(
-            errors.PublishFailed, match=r"1 of 20 views are as they were .* customer_profile: disk full"
+            errors.PublishFailed, match=r"1 of 21 views are as they were .* customer_profile: disk full"
         ):
             pipeline.publish(on_view=done.append)
-        assert len(done) == 20
+        assert len(done) == 21
 
     def test_model_folders_hold_card_and_figures(self, built: Path) -> None:
         folder = model_store.current(built / "models", "response_propensity")

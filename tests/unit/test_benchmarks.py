@@ -1,10 +1,14 @@
-"""Benchmarks of models: the published page is that of the result, and the oracle is the truth."""
+"""Benchmarks: the published page is that of the result, the oracle is the truth, and compared ways answer the same."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
+import duckdb
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from millpond import settings
@@ -21,6 +25,15 @@ def worlds() -> Iterator[ModuleType]:
         import worlds
 
         yield worlds
+
+
+@pytest.fixture
+def features() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        import features
+
+        yield features
 
 
 def test_leaderboard_is_that_of_the_kept_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +62,43 @@ def test_oracle_of_a_world_of_cycles_is_calibrated(worlds: ModuleType) -> None:
     figures = evaluation.probability_metrics((later < cut + 30).to_numpy(), predicted)
     assert figures["predicted_over_actual"] == pytest.approx(1, abs=0.03)
     assert figures["calibration_slope"] == pytest.approx(1, abs=0.1)
+
+
+def test_features_of_two_purchase_days_are_those_counted_by_hand(features: ModuleType) -> None:
+    from features_ways import pandas_features
+
+    monday = pd.Timestamp("2022-01-10")
+    purchases = pd.DataFrame(
+        {
+            "customer_id": "anna",
+            "purchase_date": [monday - pd.Timedelta(days=days) for days in (10, 7, 0)],
+            "net_amount": [3.0, 4.0, 100.0],
+            "gap_days": [np.nan, 3.0, 7.0],
+        }
+    )
+    observations = pd.DataFrame({"customer_id": ["anna", "berta"], "observation_date": monday})
+    anna, berta = pandas_features(purchases, observations).to_dict("records")
+    # Of the day of observation nothing is known yet, and the seventh day before it is one of the past seven.
+    assert (anna["purchase_days_past_7_days"], anna["net_amount_past_7_days"]) == (1, 4)
+    assert (anna["purchase_days_ever"], anna["net_amount_ever"]) == (2, 7)
+    assert (anna["tenure_days"], anna["days_since_last_purchase"], anna["gap_days_mean"]) == (10, 7, 3)
+    assert np.isnan(anna["gap_days_sd"])
+    assert (berta["purchase_days_ever"], np.isnan(berta["tenure_days"])) == (0, True)
+
+
+def test_feature_models_answer_what_pandas_answers(features: ModuleType, tmp_path: Path) -> None:
+    from features_data import FEATURES, Size, prepare
+    from features_ways import reader
+
+    size = Size(customers=12, weeks=30)
+    prepare(tmp_path, size)
+    answers = [tmp_path / f"{way}.parquet" for way in ("millpond", "pandas")]
+    for answer in answers:
+        pq.write_table(reader(tmp_path, answer.stem, size)(), answer)
+    cells = size.customers * size.weeks * len(FEATURES)
+    assert features.compared(*answers) == {"cells": cells, "mismatches": 0}
+
+    other = tmp_path / "other.parquet"
+    duckdb.execute(f"copy (select * replace (tenure_days + 1 as tenure_days) from '{answers[0]}') to '{other}'")
+    [(buyers,)] = duckdb.execute(f"select count(tenure_days) from '{other}'").fetchall()
+    assert features.compared(answers[0], other)["mismatches"] == buyers > 0
