@@ -5,7 +5,7 @@ frequent   its world of cycles: they buy about every two weeks
 response   messages of twenty actions to the sparse customers; every customer is then scored with both models and all
            actions, in batches, into the lake; and one customer at a time, as an application does
 
-Features come the real path: raw files, dbt, Feast. Sizes are arguments. Writes benchmarks/results/training.json.
+Features come the real path: raw files, dbt, Feast. Sizes are arguments. Writes benchmarks/results/training_time.json.
 """
 
 import argparse
@@ -211,7 +211,7 @@ def main() -> None:
                 found[name] = timing_figures(store, connection)
                 if name == "sparse":
                     found["response"] = response_figures(store, connection)
-    path = machine.write("training", {**before, **found})
+    path = machine.write("training_time", {**before, **found})
     print(f"{found}\n{path.name} written")
 
 
