@@ -30,7 +30,7 @@ def model(dbt, session):
     asyncio.get_event_loop().close()
     asyncio.set_event_loop(None)
     # Loading the libraries takes longer than most builds have texts to read.
-    analyse = analyser() if texts.limit(1).fetchone() else None
+    analyse = analyser() if texts.limit(1).fetchall() else None
     if analyse is None:
         return SCHEMA.empty_table()
     return pa.RecordBatchReader.from_batches(SCHEMA, (analysed(batch, analyse) for batch in batches(texts)))

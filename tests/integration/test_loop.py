@@ -209,6 +209,7 @@ class TestLoop:
         finally:
             assert in_use is not None
             model_store.promote(folder, name, in_use.name)
+            pipeline.score()
         assert "400 messages sent from 2023-12-06 to 2023-12-06 had a response" in said[0]
         assert said[0] == said[1]
         assert versions == [recalibrated.name] * 2
