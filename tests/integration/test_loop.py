@@ -366,6 +366,8 @@ class TestLoop:
         ):
             pipeline.train("repurchase_timing", as_of=date(2023, 5, 3))
 
+    # Trains every model once more.
+    @pytest.mark.slow
     def test_second_run_changes_no_decision(self) -> None:
         query = "select * from decisions.next_best_actions order by customer_id, rank"
         before = ask(query)
