@@ -30,6 +30,7 @@ bench: .venv/installed
 	python benchmarks/online.py
 	python benchmarks/models.py
 	python benchmarks/worlds.py
+	python benchmarks/training_time.py
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

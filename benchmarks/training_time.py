@@ -11,7 +11,7 @@ Features come the real path: raw files, dbt, Feast. Sizes are arguments. Writes 
 import argparse
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,9 +26,9 @@ from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 from model_homes import DataSet, opened
 
-from millpond import lake, scoring, settings
+from millpond import declared_features, lake, scoring, settings
 from millpond.learning import attribute_columns
-from training import bg_nbd, dataset, model_store, offers, repurchase_timing, response_propensity
+from training import bg_nbd, dataset, feature_list, model_store, offers, repurchase_timing, response_propensity
 from training.columns import numbers
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.repurchase_timing import HISTORY
@@ -49,6 +49,18 @@ def timed(figures: dict[str, Any], name: str, work: Callable[[], Any]) -> Any:
         "resident_mib": round(psutil.Process().memory_info().rss / 2**20),
     }
     return result
+
+
+def keep(name: str, write: Callable[[Path], None], inputs: Iterable[str]) -> None:
+    """Make it the model in use, with the list of its features that scoring asks for."""
+    features = declared_features.inputs_of(name, list(inputs))
+    model_store.keep(
+        settings.models_folder(),
+        name,
+        as_of=CUT,
+        write=write,
+        describe=lambda folder, _: feature_list.write(features, folder),
+    )
 
 
 def land_messages(n_customers: int, n_messages: int) -> None:
@@ -100,13 +112,7 @@ def timing_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[
     history = numbers(newest, HISTORY).T
     timed(figures, "BG/NBD fit", lambda: bg_nbd.fit(*history))
     timed(figures, "BG/NBD fit of lifetimes", lambda: _fit_lifetimes(*history))
-    model_store.keep(
-        settings.models_folder(),
-        REPURCHASE_TIMING,
-        as_of=CUT,
-        write=lambda to: repurchase_timing.save(model, to),
-        describe=lambda *_: None,
-    )
+    keep(REPURCHASE_TIMING, lambda to: repurchase_timing.save(model, to), [*repurchase_timing.FEATURES, *HISTORY])
     return {
         "customers": len(newest),
         "training_rows": len(rows.features),
@@ -137,13 +143,7 @@ def response_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dic
             optional=attribute_columns(inputs),
         ),
     )
-    model_store.keep(
-        settings.models_folder(),
-        RESPONSE_PROPENSITY,
-        as_of=CUT,
-        write=lambda to: response_propensity.save(model, to),
-        describe=lambda *_: None,
-    )
+    keep(RESPONSE_PROPENSITY, lambda to: response_propensity.save(model, to), inputs.columns)
     with lake.writing(), lake.connect(read_only=False) as writable:
         _fill_catalogue(writable)
     with lake.writing():
