@@ -149,7 +149,10 @@ def test_unchanged_features_pass_and_inputs_that_are_none_are_not_listed(version
 
 
 def test_columns_that_the_model_does_not_read_may_change(version: Path, home: Path) -> None:
+    before = declared_features.inputs_of("repurchase_timing", ["opened", "sent_ever"])
     compiled(home, {**MODELS, "by_channel": BY_CHANNEL.replace("opened", "2 * opened as opened")}, TYPES)
+    after = declared_features.inputs_of("repurchase_timing", ["opened", "sent_ever"])
+    assert [now.name for now, then in zip(after, before, strict=True) if now != then] == ["opened"]
     declared_features.require_unchanged("repurchase_timing", version)
 
 
