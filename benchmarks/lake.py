@@ -135,17 +135,20 @@ def floor(home: Path, last: date) -> dict[str, float]:
     return run([sys.executable, "-c", program, str(home / "floor.db"), str(script)], home)
 
 
-def measure(home: Path, *, customers: int, days: int) -> dict[str, Any]:
+def measure(home: Path, *, customers: int, days: int, full_only: bool) -> dict[str, Any]:
     """One history: land it, build all but its last day, build that day, build again without anything new."""
     last = FIRST_DAY + timedelta(days=days - 1)
     land = ["land", "synthetic", "--customers", str(customers), "--days", str(days)]
-    landed = run([sys.executable, "-m", "millpond", *land], home)
-    held = hold_back(home, last)
-    full = build(home, last)
-    for file in held.glob("*/*/*.parquet"):
-        shutil.move(file, home / "raw" / file.relative_to(held))
-    day = build(home, last + timedelta(days=1))
-    nothing = build(home, last + timedelta(days=1))
+    steps = {"land": run([sys.executable, "-m", "millpond", *land], home)}
+    if full_only:
+        steps["full"] = build(home, last + timedelta(days=1))
+    else:
+        held = hold_back(home, last)
+        steps["full"] = build(home, last)
+        for file in held.glob("*/*/*.parquet"):
+            shutil.move(file, home / "raw" / file.relative_to(held))
+        steps["one_more_day"] = build(home, last + timedelta(days=1))
+        steps["nothing_new"] = build(home, last + timedelta(days=1))
     rows = duckdb.sql(
         f"select (select count(*) from '{home}/raw/invoices/lines/*.parquet'), "
         f"(select count(*) from '{home}/raw/communications/messages/*.parquet') "
@@ -155,12 +158,8 @@ def measure(home: Path, *, customers: int, days: int) -> dict[str, Any]:
         "days": days,
         "lines": rows[0],
         "messages_and_events": rows[1],
-        "land": landed,
-        "full": full,
-        "one_more_day": day,
-        "nothing_new": nothing,
+        **steps,
         "floor": floor(home, last),
-        "day_share_of_full": round(day["seconds"] / full["seconds"], 3),
     }
 
 
@@ -168,23 +167,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--days", type=int, nargs="+", default=[365, 730])
+    parser.add_argument("--full-only", action="store_true", help="build everything once, without a day on top")
     arguments = parser.parse_args()
     before = facts()
     histories = []
     for days in arguments.days:
         with tempfile.TemporaryDirectory(prefix="millpond-lake-") as folder:
-            histories.append(measure(Path(folder), customers=arguments.customers, days=days))
+            history = measure(Path(folder), customers=arguments.customers, days=days, full_only=arguments.full_only)
+            histories.append(history)
             print(json.dumps(histories[-1]), flush=True)
     longest = histories[-1]
     result = {
         "customers": arguments.customers,
         "goals": GOALS,
         "full_over_floor": round(longest["full"]["seconds"] / longest["floor"]["seconds"], 1),
-        "day_with_twice_the_history": round(
-            longest["one_more_day"]["seconds"] / histories[0]["one_more_day"]["seconds"], 2
-        ),
-        "histories": histories,
     }
+    if not arguments.full_only:
+        day = longest["one_more_day"]["seconds"]
+        result["day_share_of_full"] = round(day / longest["full"]["seconds"], 3)
+        result["day_with_twice_the_history"] = round(day / histories[0]["one_more_day"]["seconds"], 2)
+    result["histories"] = histories
     name = "lake" if arguments.customers == CUSTOMERS else f"lake_{arguments.customers}"
     print(write(name, {**before, **result}).name)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from millpond import declared_features, settings
+from millpond import declared_features, settings, tracking
 from training import feature_list, model_card, model_store
 from training.figures import Figures
 
@@ -32,14 +32,14 @@ class Trained:
 
     Attributes:
         figures: None where history is too short for a test out of time.
-        notice: what its user should know of the data, in one line; None: nothing.
+        notices: what its user should know of the data or of where it was logged, each in one line.
     """
 
     name: str
     version: str
     folder: Path
     figures: Figures | None
-    notice: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 def keep(
@@ -78,7 +78,9 @@ def keep(
         (folder / "model_card.md").write_text(model_card.render(name, version, stated, _card_rows(figures)))
 
     version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write, describe=describe)
-    return Trained(name, version, settings.models_folder() / name / version, figures)
+    folder = settings.models_folder() / name / version
+    not_logged = tracking.log(name, folder, stated, figures)
+    return Trained(name, version, folder, figures, (not_logged,) if not_logged else ())
 
 
 def _draw(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:

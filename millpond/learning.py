@@ -116,7 +116,9 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     kept = keep(
         RESPONSE_PROPENSITY, connection, cut, facts, figures, lambda to: response_propensity.save(model, to), explained
     )
-    return replace(kept, notice=str(model.level)) if model.level and model.level.has_drifted else kept
+    if not (model.level and model.level.has_drifted):
+        return kept
+    return replace(kept, notices=(str(model.level), *kept.notices))
 
 
 def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:

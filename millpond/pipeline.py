@@ -6,7 +6,7 @@ Each step that writes to the lake publishes all of it at its end. `wait_seconds`
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from millpond import dbt, features, lake, publishing, scoring, settings
+from millpond import dbt, features, lake, publishing, scoring, settings, tracking
 from millpond.errors import CannotTrain, NotBuilt
 from millpond.keeping import Trained
 from millpond.learning import HORIZONS, TRAINERS
@@ -83,7 +83,9 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> T
     Raises:
         NotBuilt: no features as of that date.
         CannotTrain: the data hold too little to learn from.
+        MissingPackage: versions are to be logged to MLflow, and it is not installed.
     """
+    tracking.require()
     built_as_of()
     with lake.writing(wait_seconds), lake.connect() as connection:
         cut = as_of or built_as_of()

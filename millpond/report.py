@@ -40,8 +40,8 @@ FIGURES = {
 
 def print_figures(out: Console, trained: Trained) -> None:
     """Out-of-time figures of a model beside its baselines."""
-    if trained.notice:
-        out.print(f"{trained.name}: {trained.notice}.", style="yellow", highlight=False, soft_wrap=True)
+    for notice in trained.notices:
+        out.print(f"{trained.name}: {notice}.", style="yellow", highlight=False, soft_wrap=True)
     figures = trained.figures
     if not figures:
         out.print(f"{trained.name} {trained.version}: too little history for an out-of-time test.", highlight=False)
