@@ -166,7 +166,7 @@ def single_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[
     """Milliseconds for one customer with twenty offers, features in hand."""
     folders = [model_store.current(settings.models_folder(), name) for name in (REPURCHASE_TIMING, RESPONSE_PROPENSITY)]
     scorer = Scorer.load(*(folder for folder in folders if folder))
-    customers = next(dataset.buyers_in_batches(connection, as_of=CUT, rows=SINGLE_CALLS)).head(SINGLE_CALLS)
+    customers = dataset.buyers(connection, [CUT]).head(SINGLE_CALLS)
     timing = dataset.service_features(store, REPURCHASE_TIMING, customers)
     asked = customers.assign(channel="email")
     response = offers.offer_features(store, asked)

@@ -98,7 +98,7 @@ class DiskFull(UserError):
 
 
 class UnknownCustomer(UserError):
-    """No table, raw file or tombstone knows whom to erase."""
+    """Nothing in the home, or in the features of a date, knows the customer asked for."""
 
     exit_code = 31
 

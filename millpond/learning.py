@@ -4,15 +4,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
 from millpond.keeping import Trained, keep
-from training import backtest, curves, customer_value, dataset, offers, repurchase_timing, response_propensity, uplift
+from training import (
+    backtest,
+    curves,
+    customer_value,
+    dataset,
+    first_purchase,
+    offers,
+    repurchase_timing,
+    response_propensity,
+    uplift,
+)
+from training.columns import numbers
 from training.dataset import ATTRIBUTES, CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT, TrainingSet
 from training.errors import TrainingError
 from training.figures import Figures
+from training.first_purchase import FirstPurchase
+from training.repurchase_timing import KNOWN_DAYS
 from training.training_rows import EVENT_TIMESTAMP, of_tested_offers
 
 HORIZONS = (7, 14, 30, 60, 90)
@@ -26,13 +40,15 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
     """When each customer buys again; tested on the newest date with a whole holdout behind it."""
     figures = _tested(lambda: _test_timing(store, connection, cut))
     rows = dataset.repurchase_timing(store, connection, cut=cut)
-    model = repurchase_timing.fit(rows.features, rows.labels, seed=SEED)
+    first = _first_purchase(dataset.first_purchases(store, connection, cut=cut))
+    model = replace(repurchase_timing.fit(rows.features, rows.labels, seed=SEED), first_purchase=first)
     facts = {
         "purpose": "When each customer buys again, whether at all, and how often.",
         "data": f"{model.metadata['rows']:,} rows of customer and date, purchases until {cut}",
-        "features": TIMING_INPUTS,
+        "features": [*TIMING_INPUTS, KNOWN_DAYS],
         "method": model.metadata["method"],
-        "limits": "Customers without a purchase get no prediction. "
+        "first_purchases": _test_first_purchase(store, connection, cut),
+        "limits": "Of customers without a purchase it knows only for how long they have been known. "
         f"Beyond {model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. "
         "Levels drift where a market does: watch predicted over actual.",
     }
@@ -45,6 +61,28 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
 def _test_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
     train, test, tested_at = _timing_holdout(store, connection, cut)
     return backtest.timing(train, test, cut=tested_at, horizons=HORIZONS, seed=SEED)
+
+
+def _first_purchase(rows: TrainingSet) -> FirstPurchase | None:
+    labels = numbers(rows.labels, ["days_to_next_purchase", "follow_up_days"])
+    return first_purchase.fit(numbers(rows.features, [KNOWN_DAYS])[:, 0], *labels.T)
+
+
+def _test_first_purchase(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> str:
+    """What the waiting time learnt before the holdout expects of those who had not bought by then, beside what came."""
+    tested_at = _holdout_date(connection, cut)
+    model = _first_purchase(dataset.first_purchases(store, connection, cut=tested_at)) if tested_at else None
+    waiting = dataset.prospects(connection, [tested_at]) if tested_at else pd.DataFrame()
+    if model is None or tested_at is None or waiting.empty:
+        return "No customers without a purchase to test on."
+    known_days = numbers(dataset.service_features(store, REPURCHASE_TIMING, waiting), [KNOWN_DAYS])[:, 0]
+    days = dataset.repurchase_labels(connection, waiting, cut)["days_to_next_purchase"]
+    chance = model.probability(known_days, HOLDOUT_DAYS)
+    margin = 1.96 * float(np.sqrt((chance * (1 - chance)).sum()))
+    return (
+        f"Of {len(waiting):,} customers without a purchase as of {tested_at}, {chance.sum():,.0f} were expected to buy "
+        f"within {HOLDOUT_DAYS} days (give or take {margin:,.0f}); {(days < HOLDOUT_DAYS).sum():,} did."
+    )
 
 
 def train_value(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
@@ -75,16 +113,20 @@ def _timing_holdout(
     store: FeatureStore, connection: DuckDBPyConnection, cut: date
 ) -> tuple[TrainingSet, TrainingSet, date]:
     """Rows to learn from and to test on, and the date between them: the newest with a whole holdout behind it."""
-    latest = cut - timedelta(days=HOLDOUT_DAYS)
-    dates = [one for one in dataset.observation_dates(connection) if one <= latest]
-    if not dates:
+    tested_at = _holdout_date(connection, cut)
+    if tested_at is None:
         raise TrainingError(f"no observation {HOLDOUT_DAYS} days before {cut}")
-    customers = dataset.buyers(connection, [dates[-1]])
+    customers = dataset.buyers(connection, [tested_at])
     test = TrainingSet(
         dataset.service_features(store, REPURCHASE_TIMING, customers),
         dataset.repurchase_labels(connection, customers, cut),
     )
-    return dataset.repurchase_timing(store, connection, cut=dates[-1]), test, dates[-1]
+    return dataset.repurchase_timing(store, connection, cut=tested_at), test, tested_at
+
+
+def _holdout_date(connection: DuckDBPyConnection, cut: date) -> date | None:
+    latest = cut - timedelta(days=HOLDOUT_DAYS)
+    return max((one for one in dataset.observation_dates(connection) if one <= latest), default=None)
 
 
 def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:

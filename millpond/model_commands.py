@@ -1,4 +1,4 @@
-"""Commands on models that were trained before: list, promote and compare."""
+"""Commands on models that were trained before: list, promote, compare, rank and explain."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from millpond.terminal import out
 
-app = typer.Typer(help="List, promote and compare trained models.", no_args_is_help=True)
+app = typer.Typer(help="List, promote, compare and question trained models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="repurchase_timing, customer_value, response_propensity or uplift.")]
 
@@ -43,6 +43,17 @@ def rank(
     from millpond import models, report
 
     report.print_ranking(out, models.rank(name, value=value, cost=cost), value=value, cost=cost)
+
+
+@app.command()
+def explain(
+    customer: Annotated[str, typer.Argument(help="A customer_id, or source_system/customer_key.")],
+    reasons: Annotated[int, typer.Option(min=1, help="How many for each prediction.")] = 3,
+) -> None:
+    """Why the models in use expect what they expect of a customer: the next purchase, and each offer."""
+    from millpond import pipeline, report
+
+    report.print_explained(out, pipeline.explain(customer, count=reasons))
 
 
 @app.command()

@@ -6,8 +6,9 @@ Each step that writes to the lake publishes all of it at its end. `wait_seconds`
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from millpond import dbt, features, lake, publishing, scoring, settings, tracking
+from millpond import dbt, explaining, features, lake, publishing, scoring, settings, tracking
 from millpond.errors import CannotTrain, NotBuilt
+from millpond.explaining import Explained
 from millpond.keeping import Trained
 from millpond.learning import HORIZONS, TRAINERS
 from millpond.publishing import Published
@@ -121,6 +122,17 @@ def score(
         date_of_scores = built_as_of(as_of)
         feature_store = features.published_store()
         return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
+
+
+def explain(customer: str, *, count: int) -> list[Explained]:
+    """Why the models in use predict what they do for a customer, with the features of the newest build.
+
+    Raises:
+        UnknownCustomer: nobody of that name is a customer.
+        ModelNotTrained: no model was trained, or one knows what came after the build.
+        FeaturesChanged: a model learnt from features that are no longer what they were.
+    """
+    return explaining.explain(features.published_store(), customer, as_of=built_as_of(), count=count)
 
 
 def decide(

@@ -12,6 +12,7 @@ from millpond import lake, settings
 from millpond.auditing import Audited
 from millpond.checking import RawCheck
 from millpond.drift import Drift
+from millpond.explaining import Explained
 from millpond.health import Check
 from millpond.keeping import Trained
 from millpond.models import MODEL, Ranking, Version
@@ -98,6 +99,14 @@ def print_ranking(out: Console, ranking: Ranking, *, value: float, cost: float) 
         out.print(f"{offer}: {whom}{least}; expected net {worth.net:,.2f}.", highlight=False, soft_wrap=True)
     if not ranking.offers:
         out.print("Nobody was scored with it: run `millpond score`.", highlight=False)
+
+
+def print_explained(out: Console, predictions: Sequence[Explained]) -> None:
+    """Each prediction with its reasons; + makes it likelier."""
+    for one in predictions:
+        out.print(f"{one.probability:.1%}  {one.prediction}", highlight=False, soft_wrap=True)
+        for contribution, words in one.reasons:
+            out.print(f"  {contribution:+.2f}  {words}", highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

@@ -87,7 +87,7 @@ def score(
     return dict(rows)
 
 
-def _folder_in_use(name: str, as_of: date) -> Path | None:
+def folder_in_use(name: str, as_of: date) -> Path | None:
     """Folder of the model in use, whose features are still what it learnt from; None: never trained."""
     folder = model_store.current(settings.models_folder(), name)
     if folder is not None and model_store.as_of(folder.name) > as_of:
@@ -100,10 +100,10 @@ def _folder_in_use(name: str, as_of: date) -> Path | None:
 
 
 def _timing_in_use(as_of: date) -> Timing:
-    folder = _folder_in_use(REPURCHASE_TIMING, as_of)
+    folder = folder_in_use(REPURCHASE_TIMING, as_of)
     if folder is None:
         raise ModelNotTrained("no repurchase_timing model: run `millpond train` first")
-    value = _folder_in_use(CUSTOMER_VALUE, as_of)
+    value = folder_in_use(CUSTOMER_VALUE, as_of)
     return Timing(
         repurchase_timing.load(folder),
         folder.name,
@@ -113,7 +113,7 @@ def _timing_in_use(as_of: date) -> Timing:
 
 
 def _response_in_use(store: FeatureStore, as_of: date, on_notice: Callable[[str], None]) -> Response | None:
-    folder, effect = _folder_in_use(RESPONSE_PROPENSITY, as_of), _folder_in_use(UPLIFT, as_of)
+    folder, effect = folder_in_use(RESPONSE_PROPENSITY, as_of), folder_in_use(UPLIFT, as_of)
     if folder is None:
         return None
     with lake.connect() as published:
@@ -131,15 +131,24 @@ def _timing_scores(
     horizons: Sequence[int],
     batch_rows: int,
 ) -> Predictions:
-    """When and how often each buyer buys, and what that is worth where a value model was trained."""
-    for customers in dataset.buyers_in_batches(published, as_of=as_of, rows=batch_rows):
+    """When and how often each customer buys, and what those who bought are worth where a value model was trained."""
+    for customers in dataset.customers_in_batches(published, as_of=as_of, rows=batch_rows):
         inputs = dataset.service_features(store, REPURCHASE_TIMING, customers)
-        keys = pd.DataFrame({"customer_id": inputs["customer_id"], "observation_date": as_of})
-        scores = timing.model.predict(inputs, horizons)
-        yield "repurchase_timing", pd.concat([keys.assign(model_version=timing.version), scores], axis=1)
+        has_bought = inputs["frequency"].notna()
+        buyers, prospects = inputs[has_bought], inputs[~has_bought]
+        for customers_alike, scores in (
+            (buyers, timing.model.predict(buyers, horizons)),
+            (prospects, timing.model.predict_first(prospects, horizons)),
+        ):
+            keys = _keys(customers_alike.loc[scores.index], as_of, timing.version)
+            yield "repurchase_timing", pd.concat([keys, scores], axis=1)
         if timing.value:
-            worth = timing.value.predict(inputs, timing.model, sorted({*horizons, VALUE_HORIZON}))
-            yield "customer_value", pd.concat([keys.assign(model_version=timing.value_version), worth], axis=1)
+            worth = timing.value.predict(buyers, timing.model, sorted({*horizons, VALUE_HORIZON}))
+            yield "customer_value", pd.concat([_keys(buyers, as_of, timing.value_version), worth], axis=1)
+
+
+def _keys(customers: pd.DataFrame, as_of: date, version: str) -> pd.DataFrame:
+    return customers[["customer_id"]].assign(observation_date=as_of, model_version=version)
 
 
 def _response_scores(

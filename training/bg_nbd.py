@@ -116,8 +116,8 @@ def expected_purchases(params: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     return p_alive(params, x, t_x, T) * expected_while_alive(params, history, horizon)
 
 
-def expected_while_alive(params: BgNbd, history: History, horizon: float) -> Floats:
-    """Expected purchases within `horizon` of those who are customers at T, shape (n,)."""
+def expected_while_alive(params: BgNbd, history: History, horizon: float | Floats) -> Floats:
+    """Expected purchases within `horizon`, one for all or one each, of those who are customers at T, shape (n,)."""
     r, alpha, a, b = params
     # Removable singularities at a = 1 and, for one-time buyers, at a + b = 1.
     a = a if abs(a - 1) > 1e-6 else 1 + 1e-6

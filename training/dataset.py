@@ -60,14 +60,28 @@ def buyers(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
     ).df()
 
 
-def buyers_in_batches(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
-    """The observations of `buyers` on one date, some `rows` at a time."""
+def prospects(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
+    """The first observation, on one of the dates, of customers who had not bought: as `buyers`, each customer once."""
+    return lake.execute(
+        """
+        select customer_id, cast(min(observation_date) as timestamp) as event_timestamp
+        from features.customer_rhythm
+        where list_contains($dates, observation_date) and frequency is null
+        group by customer_id
+        order by 2, 1
+        """,
+        {"dates": list(dates)},
+    ).df()
+
+
+def customers_in_batches(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
+    """The observations of all customers on one date, as those of `buyers`, some `rows` at a time."""
     return in_batches(
         lake,
         """
         select customer_id, cast(observation_date as timestamp) as event_timestamp
         from features.customer_rhythm
-        where observation_date = $as_of and frequency is not null
+        where observation_date = $as_of
         order by customer_id
         """,
         as_of,
@@ -148,6 +162,16 @@ def repurchase_timing(store: FeatureStore, lake: DuckDBPyConnection, *, cut: dat
     """Rows to learn repurchase timing from, with labels that end at the cut."""
     dates = training_dates(observation_dates(lake), cut)
     entities = sampled(buyers(lake, dates), cut)
+    return TrainingSet(
+        service_features(store, REPURCHASE_TIMING, entities),
+        repurchase_labels(lake, entities, cut),
+    )
+
+
+def first_purchases(store: FeatureStore, lake: DuckDBPyConnection, *, cut: date) -> TrainingSet:
+    """One row per customer who had not bought when observed first, with labels that end at the cut."""
+    dates = [one for one in observation_dates(lake) if one < cut]
+    entities = sampled(prospects(lake, dates), cut)
     return TrainingSet(
         service_features(store, REPURCHASE_TIMING, entities),
         repurchase_labels(lake, entities, cut),

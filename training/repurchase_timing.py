@@ -1,10 +1,9 @@
 """Repurchase timing: one hazard model (when, whether) and one rate model (how often).
 
-The hazard of buying in each bin of the next 90 days starts from a linear hazard and is
-refined by a few small trees; the purchase rate is a Poisson model of small trees. The
-BG/NBD carries on beyond 90 days, and stands alone where there is too little to learn
-from. All probabilities come from one survival curve, so they can't contradict each
-other.
+The hazard of buying in each bin of the next 90 days starts from a linear hazard and is refined by a few small trees;
+the purchase rate is a Poisson model of small trees. The BG/NBD carries on beyond 90 days, and stands alone where there
+is too little to learn from. Customers who never bought have a waiting time of their own. All probabilities of a
+customer come from one survival curve, so they can't contradict each other.
 """
 
 from collections.abc import Sequence
@@ -17,12 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training import bg_nbd, timing_trees
+from training import bg_nbd, first_purchase, timing_trees
 from training.bg_nbd import BgNbd
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import read_json, write_json
-from training.histories import checked
+from training.first_purchase import FirstPurchase
+from training.histories import History, checked
 from training.linear_hazard import LinearHazard
 from training.person_periods import HORIZON_DAYS, person_periods
 from training.survival import Survival
@@ -41,6 +41,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 HISTORY: tuple[str, ...] = ("frequency", "recency_days", "tenure_days")
+KNOWN_DAYS = "known_days"
 LABELS = ("days_to_next_purchase", "follow_up_days", "purchase_days_in_window")
 
 MINIMUM_EVENTS = 1000
@@ -64,11 +65,13 @@ class RepurchaseTimingModel:
     Attributes:
         trees: None if there was too little to learn from: the BG/NBD alone.
         metadata: what it was trained on; `method` says in words what it is.
+        first_purchase: None if there was nobody who had not bought to learn from.
     """
 
     bg_nbd: BgNbd
     trees: TimingTrees | None
     metadata: dict[str, Any]
+    first_purchase: FirstPurchase | None = None
 
     def predict(self, features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
         """Score customers; the index is kept.
@@ -89,6 +92,25 @@ class RepurchaseTimingModel:
             TrainingError: a column is missing, a history impossible, a horizon out of range.
         """
         scores = self.scores(numbers(features, self.metadata["features"]), numbers(features, HISTORY).T, horizons)
+        return self._as_frame(scores, features, horizons)
+
+    def predict_first(self, features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
+        """Score customers who never bought: as `predict`, of their first purchase; p_alive is nan.
+
+        Args:
+            features: column known_days.
+
+        Returns:
+            No rows if the model has no `first_purchase`.
+
+        Raises:
+            TrainingError: the column is missing, or a horizon out of range.
+        """
+        if self.first_purchase is None:
+            return pd.DataFrame()
+        return self._as_frame(self.first_scores(numbers(features, [KNOWN_DAYS])[:, 0], horizons), features, horizons)
+
+    def _as_frame(self, scores: dict[str, Floats], features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
         frame = pd.DataFrame(scores, index=features.index)
         frame.attrs["extrapolated"] = [
             f"{name}_{h}d"
@@ -100,8 +122,7 @@ class RepurchaseTimingModel:
 
     def scores(self, values: Floats, history: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
         """As `predict`, of arrays: values of the metadata's features (n, k) and HISTORY (3, n); each of shape (n,)."""
-        if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
-            raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
+        _require_sound(horizons)
         survival = self._survival(values, history)
         bought = {h: self._probability(survival, history, h) for h in horizons}
         count = {h: self._expected_purchases(values, history, h, bought[h]) for h in horizons}
@@ -111,6 +132,15 @@ class RepurchaseTimingModel:
             "median_days_to_repurchase": survival.median_days(),
             "p_alive": self._probability(survival, history, np.inf),
         }
+
+    def first_scores(self, known_days: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
+        """As `predict_first`, of an array of shape (n,) and by a model that has a `first_purchase`."""
+        _require_sound(horizons)
+        if self.first_purchase is None:
+            raise TrainingError("the model knows nobody who had not bought: train it where there are such customers")
+        new = History(*np.zeros((3, 1)))
+        repeats = bg_nbd.expected_while_alive(self.bg_nbd, new, np.arange(float(max(horizons))))
+        return first_purchase.scores(self.first_purchase, repeats, known_days, horizons)
 
     def _survival(self, values: Floats, history: Floats) -> Survival:
         if self.trees:
@@ -147,6 +177,11 @@ class RepurchaseTimingModel:
             later, sooner = (bg_nbd.expected_while_alive(self.bg_nbd, past, days) for days in (horizon, near))
             expected *= later / sooner
         return np.maximum(expected, probability)
+
+
+def _require_sound(horizons: Sequence[int]) -> None:
+    if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
+        raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
 
 
 def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> RepurchaseTimingModel:
@@ -203,6 +238,8 @@ def save(model: RepurchaseTimingModel, folder: Path) -> None:
         "metadata": model.metadata,
         "bg_nbd": model.bg_nbd._asdict(),
     }
+    if model.first_purchase:
+        plain["first_purchase"] = model.first_purchase._asdict()
     if model.trees:
         plain["overall_rate"] = model.trees.overall_rate
         plain["horizon_days"] = model.trees.horizon_days
@@ -228,4 +265,5 @@ def load(folder: Path) -> RepurchaseTimingModel:
             plain["overall_rate"],
             plain["horizon_days"],
         )
-    return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"])
+    first = FirstPurchase(**plain["first_purchase"]) if "first_purchase" in plain else None
+    return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"], first)

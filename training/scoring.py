@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training import repurchase_timing, response_propensity
 from training.attributes import as_number, as_text, parsed
 from training.columns import require, require_finite
-from training.repurchase_timing import HISTORY, RepurchaseTimingModel
+from training.repurchase_timing import HISTORY, KNOWN_DAYS, RepurchaseTimingModel
 from training.response_propensity import ResponsePropensityModel
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,8 @@ class CustomerScores(NamedTuple):
 
     Attributes:
         timing: p_repurchase_{h}d and expected_purchases_{h}d for each horizon, median_days_to_repurchase (nan: beyond
-            the longest), p_alive; None: the customer never bought.
+            the longest), p_alive (nan: the customer never bought); None: she never bought, and the model knows nobody
+            who had not.
         response: shape (n_offers,). Chance of a response to each offer, in their order.
         response_low, response_high: shape (n_offers,). 95 % interval of it; nan: the action was tried.
     """
@@ -83,10 +84,13 @@ class Scorer:
 
     def _timing(self, features: Mapping[str, Any], horizons: Sequence[int]) -> dict[str, float] | None:
         history = _row(features, HISTORY)
-        if np.isnan(history).any():
+        if not np.isnan(history).any():
+            values = _row(features, self.timing.metadata["features"])
+            scores = self.timing.scores(values[None, :], history[:, None], horizons)
+        elif self.timing.first_purchase:
+            scores = self.timing.first_scores(_row(features, [KNOWN_DAYS]), horizons)
+        else:
             return None
-        values = _row(features, self.timing.metadata["features"])
-        scores = self.timing.scores(values[None, :], history[:, None], horizons)
         return {name: float(score[0]) for name, score in scores.items()}
 
     def _response(self, offers: Sequence[Offer]) -> tuple[Floats, Floats, Floats]:

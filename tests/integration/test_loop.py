@@ -322,6 +322,53 @@ class TestLoop:
         )
         assert sum(group["total"] for group in ranking.groups) > 0
 
+    def test_explained_predictions_are_those_of_the_lake_with_reasons(self) -> None:
+        [(customer, key, timing)] = ask(
+            """
+            select customer_id, min(source_system || '/' || customer_key), min(p_repurchase_30d)
+            from predictions.repurchase_timing inner join marts.customer_keys using (customer_id)
+            group by customer_id order by 1 limit 1
+            """
+        )
+        offered = ask(
+            "select 'accepts ' || action_id || ' by ' || channel, response_propensity from"
+            f" predictions.response_propensity where customer_id = '{customer}' order by 2 desc, 1"
+        )
+        found = pipeline.explain(key, count=2)
+        assert [one.prediction for one in found] == ["buys within 30 days", *(words for words, _ in offered)]
+        assert [one.probability for one in found] == pytest.approx([timing, *(p for _, p in offered)], abs=1e-12)
+        assert all(len(one.reasons) == 2 for one in found)
+        shown = CliRunner().invoke(cli.app, ["models", "explain", customer, "--reasons", "2"])
+        assert shown.exit_code == 0
+        lines = [line for one in found for line in (one.prediction, *(words for _, words in one.reasons))]
+        assert all(line in said for line, said in zip(lines, shown.output.splitlines(), strict=True))
+
+    def test_nobody_is_explained_who_is_no_customer(self) -> None:
+        with pytest.raises(errors.UnknownCustomer, match="nobody called shop/x was a customer as of 2024-02-06"):
+            pipeline.explain("shop/x", count=1)
+
+    def test_customer_who_never_bought_has_the_chance_of_a_first_purchase(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        [(customer,)] = ask("select min(customer_id) from predictions.repurchase_timing")
+        with lake.writing(), lake.connect(read_only=False) as connection:
+            connection.execute(
+                "update features.customer_rhythm set frequency = null, recency_days = null, tenure_days = null"
+                f" where customer_id = '{customer}' and observation_date = '{AS_OF}'"
+            )
+        assert pipeline.score()["customer_value"] == 399
+        [(near, far, expected, alive)] = ask(
+            "select p_repurchase_7d, p_repurchase_90d, expected_purchases_90d, p_alive"
+            f" from predictions.repurchase_timing where customer_id = '{customer}'"
+        )
+        assert 0 < near < far < expected
+        assert alive is None
+        [first, *_] = pipeline.explain(customer, count=1)
+        assert first.prediction.startswith("buys first within 30 days, known for ")
+        assert near < first.probability < far
+
     def test_scores_asked_for_before_training_name_the_training(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

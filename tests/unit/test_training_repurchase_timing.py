@@ -1,5 +1,6 @@
 """Repurchase timing: rows that teach, coherence of scores, saving, messages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from training import bg_nbd, repurchase_timing
 from training.errors import TrainingError
+from training.first_purchase import FirstPurchase
 from training.person_periods import person_periods
 from training.repurchase_timing import FEATURES, LABELS, RepurchaseTimingModel
 from training.survival import survival_from_logits
@@ -201,11 +203,12 @@ def test_same_seed_gives_the_same_scores(rows: pd.DataFrame, model: RepurchaseTi
 def test_loaded_model_scores_equal_to_the_last_bit(
     which: str, rows: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    saved = request.getfixturevalue(which)
+    saved = replace(request.getfixturevalue(which), first_purchase=FirstPurchase(0.6, 1.5, 60.1))
     repurchase_timing.save(saved, tmp_path / "new" / "folder")
     loaded = repurchase_timing.load(tmp_path / "new" / "folder")
     pd.testing.assert_frame_equal(loaded.predict(rows, HORIZONS), saved.predict(rows, HORIZONS), check_exact=True)
     assert loaded.metadata == saved.metadata
+    assert loaded.first_purchase == saved.first_purchase
 
 
 def test_few_purchases_leave_the_bg_nbd_alone(small_model: RepurchaseTimingModel, rows: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """One customer at a time gives the numbers of the batch; values become the same whatever stands beside them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from training import offers, repurchase_timing, response_propensity
 from training.attributes import expand_attributes
 from training.encoding import Encoding
 from training.errors import TrainingError
+from training.first_purchase import FirstPurchase
 from training.repurchase_timing import FEATURES, HISTORY, LABELS
 from training.scoring import HORIZONS, Offer, Scorer
 
@@ -102,6 +104,16 @@ def test_customer_who_never_bought_has_no_timing(scorer: Scorer, customers: pd.D
     never = dict.fromkeys(plain(customers.iloc[0]))
     assert scorer.score(never, []).timing is None
     assert scorer.score(never, []).response.shape == (0,)
+
+
+def test_customer_who_never_bought_waits_as_in_a_batch(scorer: Scorer, customers: pd.DataFrame) -> None:
+    waiting = replace(scorer.timing, first_purchase=FirstPurchase(0.6, 1.5, 60.0))
+    never = dict.fromkeys(plain(customers.iloc[0])) | {"known_days": 30}
+    alone = Scorer(waiting, scorer.response).score(never, []).timing
+    batch = waiting.predict_first(pd.DataFrame({"known_days": [500, 30]}, index=[7, 9]), HORIZONS)
+    assert alone
+    assert alone == pytest.approx(batch.loc[9].to_dict(), abs=1e-12, nan_ok=True)
+    assert 0 < alone["p_repurchase_7d"] < alone["p_repurchase_90d"] < alone["expected_purchases_90d"]
 
 
 def test_missing_feature_of_one_customer_is_named(
