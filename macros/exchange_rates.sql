@@ -34,13 +34,16 @@
 {% macro missing_rate() -%}
     {%- set currency = lake_currency() -%}
     case
-        when typed.currency != '{{ currency }}' and 2 > (
-            select count(*) from {{ ref('stg_invoices__exchange_rates') }} as rates
-            where
-                rates.currency in (typed.currency, '{{ currency }}')
-                and cast(typed.invoiced_at as date) >= rates.rated_on
-                and cast(typed.invoiced_at as date) < rates.ends_on
-        )
+        when
+            typed.currency != '{{ currency }}'
+            and (typed.currency, cast(typed.invoiced_at as date)) not in (
+                select
+                    rates.currency,
+                    rates.rate_date
+                from {{ ref('stg_invoices__exchange_rates') }} as rates
+                inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
+                where lake_rates.currency = '{{ currency }}'
+            )
             then 'no exchange rate of ' || typed.currency || ' into {{ currency }} on ' || cast(typed.invoiced_at as date)
     end
 {%- endmacro %}

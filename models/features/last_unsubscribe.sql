@@ -20,13 +20,11 @@ grants as (
 
 ),
 
--- An unsubscribe ends with the next consent to its channel that the same record gives, as it does in consent_periods.
-standing as (
+observed as (
 
     select
-        observations.customer_id,
-        observations.observation_date,
-        unsubscribes.occurred_at
+        unsubscribes.*,
+        observations.observation_date
 
     from observations
     inner join unsubscribes
@@ -34,16 +32,47 @@ standing as (
             observations.customer_id = unsubscribes.customer_id
             and unsubscribes.occurred_at < observations.observation_date
             and {{ known_as_of('unsubscribes', 'observations.observation_date') }}
-    left join grants
-        on
-            unsubscribes.source_system = grants.source_system
-            and unsubscribes.customer_key = grants.customer_key
-            and grants.channel in (unsubscribes.channel, 'any')
-            and unsubscribes.occurred_at < grants.effective_at
-            and grants.effective_at < observations.observation_date
-            and {{ known_as_of('grants', 'observations.observation_date') }}
 
-    where grants.customer_key is null
+),
+
+-- An unsubscribe ends with the next consent to its channel that the same record gives, as it does in consent_periods.
+ended as (
+
+    select distinct
+        observed.customer_id,
+        observed.observation_date,
+        observed.source_system,
+        observed.customer_key,
+        observed.channel,
+        observed.occurred_at
+
+    from observed
+    inner join grants
+        on
+            observed.source_system = grants.source_system
+            and observed.customer_key = grants.customer_key
+            and grants.channel in (observed.channel, 'any')
+            and observed.occurred_at < grants.effective_at
+            and grants.effective_at < observed.observation_date
+            and {{ known_as_of('grants', 'observed.observation_date') }}
+
+),
+
+standing as (
+
+    select observed.*
+
+    from observed
+    left join ended
+        on
+            observed.customer_id = ended.customer_id
+            and observed.observation_date = ended.observation_date
+            and observed.source_system = ended.source_system
+            and observed.customer_key = ended.customer_key
+            and observed.channel = ended.channel
+            and observed.occurred_at = ended.occurred_at
+
+    where ended.customer_id is null
 
 ),
 

@@ -123,12 +123,8 @@ versions as (
     left join rates
         on
             invoices.currency = rates.currency
-            and cast(invoices.invoiced_at as date) >= rates.rated_on
-            and cast(invoices.invoiced_at as date) < rates.ends_on
-    left join lake_rates
-        on
-            cast(invoices.invoiced_at as date) >= lake_rates.rated_on
-            and cast(invoices.invoiced_at as date) < lake_rates.ends_on
+            and cast(invoices.invoiced_at as date) = rates.rate_date
+    left join lake_rates on cast(invoices.invoiced_at as date) = lake_rates.rate_date
     -- A guest's invoice has no key and joins nobody.
     left join customer_keys
         on

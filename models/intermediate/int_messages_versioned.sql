@@ -44,7 +44,11 @@ campaigns as (
 
     select
         *,
-        row_number() over (partition by source_system, campaign_id order by known_at) = 1 as is_first_version
+        -- The first version holds for what was sent before we knew of the campaign.
+        case
+            when row_number() over (partition by source_system, campaign_id order by known_at) > 1 then known_at
+            else timestamp '0001-01-01'
+        end as holds_from
 
     from {{ ref('stg_communications__campaigns') }}
 
@@ -108,7 +112,7 @@ versions as (
             messages.source_system = campaigns.source_system
             and messages.campaign_id = campaigns.campaign_id
             -- The campaign as it was known when the message was sent, or is planned now.
-            and (campaigns.is_first_version or campaigns.known_at <= least(messages.sent_at, as_of.as_of_date))
+            and campaigns.holds_from <= least(messages.sent_at, as_of.as_of_date)
             and coalesce(campaigns.superseded_at, date '9999-12-31') > least(messages.sent_at, as_of.as_of_date)
     left join actions
         on

@@ -24,6 +24,29 @@ edges as (
 
 ),
 
+-- What an edge may bring about, and when.
+causes as (
+
+    select
+        component_id,
+        identifier_kind,
+        'merged' as kind,
+        known_at as happened_at
+
+    from edges
+
+    union all
+
+    select
+        component_id,
+        identifier_kind,
+        'separated' as kind,
+        dropped_at as happened_at
+
+    from edges
+
+),
+
 -- An id is that of its oldest record, so it ends when that record goes to another and comes back when it returns.
 turns as (
 
@@ -58,16 +81,17 @@ logged as (
         turns.customer_id,
         turns.other_customer_id,
         turns.kind,
-        string_agg(distinct edges.identifier_kind, ', ' order by edges.identifier_kind) as identifier_kinds,
+        string_agg(distinct causes.identifier_kind, ', ' order by causes.identifier_kind) as identifier_kinds,
 
         turns.happened_at
 
     from turns
     cross join as_of
-    left join edges
+    left join causes
         on
-            turns.component_id = edges.component_id
-            and turns.happened_at = case when turns.kind = 'merged' then edges.known_at else edges.dropped_at end
+            turns.component_id = causes.component_id
+            and turns.kind = causes.kind
+            and turns.happened_at = causes.happened_at
 
     where turns.happened_at < as_of.as_of_date
 

@@ -1,4 +1,4 @@
--- Exchange rates with the days on which each holds: those that people keep in the seed, and those that came with the raw data.
+-- Exchange rates day by day: those that people keep in the seed, and those that came with the raw data. Each holds until the next.
 -- A table, because it is joined with every line, and the file with the rates may move.
 {{ config(materialized='table') }}
 
@@ -26,12 +26,29 @@ dated as (
 
         rated_on,
         least(
-            lead(rated_on) over (partition by currency order by rated_on),
+            -- The next later day: two rates of one day would hold for the same days, and a test would tell.
+            min(rated_on) over (
+                partition by currency order by rated_on
+                range between interval 1 day following and unbounded following
+            ),
             {{ add_days('rated_on', var('max_rate_age_days') + 1) }}
         ) as ends_on
 
     from rates
 
+),
+
+daily as (
+
+    select
+        currency,
+
+        rate,
+
+        cast(unnest(generate_series(rated_on, ends_on - 1, interval 1 day)) as date) as rate_date
+
+    from dated
+
 )
 
-select * from dated
+select * from daily
