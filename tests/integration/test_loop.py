@@ -77,8 +77,15 @@ def audited_feature(audited: list[auditing.Audited]) -> auditing.Audited:
     return next(one for one in audited if one.wrong)
 
 
-# Each row meets a handful of others by design: four channels, two states, a list of key words.
-COMPARES_FEW = {"int_reachability_evidence_united", "int_priced_lines_versioned", "int_topics_matched_to_texts"}
+# Here each row meets a handful of others by design: channels, states, scores of a seed, a list of key words.
+COMPARES_FEW = {
+    "customer_rfm",
+    "int_price_days_versioned",
+    "int_priced_lines_versioned",
+    "int_reachability_evidence_united",
+    "int_reachability_versioned",
+    "int_topics_matched_to_texts",
+}
 
 
 def run_loop() -> dict[str, Trained]:
