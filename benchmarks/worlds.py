@@ -156,7 +156,7 @@ def measured(world: World, home: Path, n_customers: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--homes", type=Path, help="where homes are built and kept; default: a temporary folder")
     arguments = parser.parse_args()
     before = machine.facts()

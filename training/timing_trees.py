@@ -64,8 +64,11 @@ EXPLAINED_AS = {
 MINIMUM_RATE_DAYS = 7
 """Rows followed up for fewer days teach the hazard only."""
 
-HAZARD_ROUNDS = 40
 RATE_ROUNDS = 150
+
+FEWEST_HAZARD_ROUNDS, MOST_HAZARD_ROUNDS = 40, 150
+PURCHASES_PER_ROUND = 700
+"""With few purchases more trees learn a level that does not last; with many they find cycles (docs/adr/0026)."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,17 @@ def fit(
     return TimingTrees(linear, hazard_trees, rate_trees, overall_rate, horizon_days)
 
 
+def hazard_rounds(purchases: int) -> int:
+    """How many trees refine the linear hazard, by the number of purchases to learn from."""
+    return min(max(purchases // PURCHASES_PER_ROUND, FEWEST_HAZARD_ROUNDS), MOST_HAZARD_ROUNDS)
+
+
 def _fit_hazard(values: Floats, periods: PersonPeriods, seed: int) -> tuple[LinearHazard, lgb.Booster]:
     linear = linear_hazard.fit(values, periods)
     trees = train_trees(
         _period_inputs(values[periods.row], periods.bin),
         periods.bought,
-        rounds=HAZARD_ROUNDS,
+        rounds=hazard_rounds(int(periods.bought.sum())),
         start=linear.logits(values)[periods.row, periods.bin],
         seed=seed,
         names=[*FEATURES, *PERIOD_FEATURES],

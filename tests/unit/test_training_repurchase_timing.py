@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from training import bg_nbd, repurchase_timing
+from training import bg_nbd, repurchase_timing, timing_trees
 from training.errors import TrainingError
 from training.first_purchase import FirstPurchase
 from training.person_periods import person_periods
@@ -274,3 +274,7 @@ def test_labels_must_match_features(rows: pd.DataFrame) -> None:
 def test_folder_without_a_model_says_so(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no model at .*train it first"):
         repurchase_timing.load(tmp_path)
+
+
+def test_more_trees_where_there_are_more_purchases_to_learn_from() -> None:
+    assert [timing_trees.hazard_rounds(purchases) for purchases in (0, 28_000, 70_000, 10**7)] == [40, 40, 100, 150]
