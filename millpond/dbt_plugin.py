@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 
 import feast_lake
 from feast_lake import LakeError, Place
+from millpond import settings
 
 # dbt's commands that run models, seeds or snapshots; macros/end_writing.sql names them too.
 WRITING = ("build", "run", "seed", "snapshot")
@@ -60,6 +61,8 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         conn.create_function("end_writing", self._end, [bool], bool, side_effects=True)
+        if memory := settings.build_memory():
+            conn.execute("set memory_limit = ?", [memory])
 
     def _end(self, is_good: bool) -> bool:
         """Publish the branch, or set it aside; a branch that millpond holds is left to it."""

@@ -39,6 +39,11 @@ def redis() -> str | None:
     return os.environ.get("MILLPOND_REDIS") or None
 
 
+def build_memory() -> str | None:
+    """What DuckDB may take while it builds, such as `16GB`: MILLPOND_MEMORY; None: four fifths of the machine's."""
+    return os.environ.get("MILLPOND_MEMORY") or None
+
+
 def data_folder() -> Path:
     return home() / "lake" / "data"
 
