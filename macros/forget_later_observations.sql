@@ -51,6 +51,9 @@ where
             and built.observation_date = observations.observation_date
 
     )
+{%- else %}
+
+where {{ in_batch('observations.observation_date') }}
 {%- endif %}
 {%- endmacro %}
 
