@@ -26,7 +26,7 @@ BATCH_ROWS = 100_000
 VALUE_HORIZON = 365
 
 # Columns that an older lake, or another choice of horizons, did not have.
-ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_")
+ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_", "affinity_")
 
 Predictions = Iterator[tuple[str, pd.DataFrame]]
 

@@ -12,6 +12,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
+from training.affinity import with_affinity
 from training.person_periods import HORIZON_DAYS
 from training.training_rows import sampled, training_dates
 
@@ -183,11 +184,14 @@ def messages(
         closed_after: leave out messages whose outcomes were closed on that date; None: take all.
 
     Returns:
-        customer_id, channel, event_timestamp (when it was sent), action_id, attributes, arm, responded; oldest first.
+        source_system, campaign_id, customer_id, channel, event_timestamp (when it was sent), action_id, attributes,
+        arm, responded and AFFINITY; oldest first.
     """
-    return lake.execute(
+    sent = lake.execute(
         """
         select
+            source_system,
+            campaign_id,
             customer_id,
             channel,
             sent_at as event_timestamp,
@@ -208,8 +212,9 @@ def messages(
             and outcome_closes_at > coalesce($closed_after, date '0001-01-01')
             and message_known_at < $cut
             and coalesce(message_superseded_at, date '9999-12-31') >= $cut
-        group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes, arm
+        group by source_system, message_id, campaign_id, customer_id, channel, sent_at, action_id, attributes, arm
         order by sent_at, source_system, message_id
         """,
         {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after},
     ).df()
+    return with_affinity(lake, sent)

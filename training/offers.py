@@ -1,4 +1,4 @@
-"""Offers to customers, and what the response model reads of them: features, action, channel and attributes."""
+"""Offers to customers, and what the response model reads of them: features, affinity, action and attributes."""
 
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -7,6 +7,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
+from training.affinity import AFFINITY, with_affinity
 from training.attributes import expand_attributes
 from training.dataset import RESPONSE_PROPENSITY, in_batches, service_features
 from training.training_rows import EVENT_TIMESTAMP
@@ -24,10 +25,10 @@ def offer_features(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
 
 
 def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
-    """Inputs of the response model: features as of each offer, its action, channel and attributes.
+    """Inputs of the response model: features as of each offer, its affinity, action, channel and attributes.
 
     Args:
-        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text).
+        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text) and AFFINITY.
         texts: columns that the model to be asked takes as text; None: a model is to be trained on them.
 
     Returns:
@@ -41,22 +42,28 @@ def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collect
     plain = features.drop(columns="attributes")
     customer_attributes = expand_attributes(features["attributes"], "customer", texts)
     offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer", texts)
-    action = offers["action_id"].reset_index(drop=True)
-    return pd.concat([plain, customer_attributes, offer_attributes, action], axis=1)
+    own = offers[[*AFFINITY, "action_id"]].reset_index(drop=True)
+    return pd.concat([plain, customer_attributes, offer_attributes, own], axis=1)
 
 
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
     """Every action of the catalogue as it was last carried out.
 
-    Its attributes are those of its newest message, overridden by those of the catalogue.
+    Its campaign is that of its newest message; its attributes are those of that message, overridden by those of the
+    catalogue.
 
     Returns:
-        action_id, channel, attributes; by action and channel.
+        action_id, channel, source_system, campaign_id, attributes; by action and channel.
     """
     return lake.execute(
         """
         with newest as (
-            select action_id, channel, max_by(attributes, (sent_at, message_id)) as attributes
+            select
+                action_id,
+                channel,
+                max_by(source_system, (sent_at, message_id)) as source_system,
+                arg_max_null(campaign_id, (sent_at, message_id)) as campaign_id,
+                max_by(attributes, (sent_at, message_id)) as attributes
             from marts.messages
             where direction = 'outbound' and sent_at < $as_of
             group by action_id, channel
@@ -65,6 +72,8 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
         select
             actions.action_id,
             actions.channel,
+            newest.source_system,
+            newest.campaign_id,
             cast(json_merge_patch(
                 coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
             ) as varchar) as attributes
@@ -80,8 +89,8 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
     """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
 
     Yields:
-        Some `rows` at a time: customer_id, event_timestamp, action_id, channel, attributes; by customer, action and
-        channel.
+        Some `rows` at a time: customer_id, event_timestamp, the columns of `catalogue` and AFFINITY; by customer,
+        action and channel.
     """
     actions = catalogue(lake, as_of=as_of)
     if actions.empty:
@@ -98,16 +107,16 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
         max(1, rows // len(actions)),
     )
     for batch in customers:
-        yield batch.merge(actions, how="cross")
+        yield with_affinity(lake, batch.merge(actions, how="cross"))
 
 
 def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
     """Messages to be sent on or after the as-of date, as offers judged with what is known at the as-of date.
 
     Yields:
-        Some `rows` at a time: source_system, message_id, sent_at, then the columns of `catalogue_offers`.
+        Some `rows` at a time: message_id, sent_at and the columns of `catalogue_offers`.
     """
-    return in_batches(
+    planned = in_batches(
         lake,
         """
         select
@@ -118,6 +127,7 @@ def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Itera
             channel,
             cast($as_of as timestamp) as event_timestamp,
             action_id,
+            campaign_id,
             attributes
         from marts.messages
         where direction = 'outbound' and arm = 'treatment' and sent_at >= $as_of
@@ -126,3 +136,5 @@ def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Itera
         as_of,
         rows,
     )
+    for batch in planned:
+        yield with_affinity(lake, batch)

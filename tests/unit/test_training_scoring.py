@@ -8,6 +8,7 @@ import pytest
 from test_training_repurchase_timing import CUT, observed, purchase_histories
 
 from training import offers, repurchase_timing, response_propensity
+from training.affinity import AFFINITY
 from training.attributes import expand_attributes
 from training.encoding import Encoding
 from training.errors import TrainingError
@@ -34,7 +35,11 @@ def offered(customers: pd.DataFrame) -> pd.DataFrame:
         **{name: random.choice(np.array(known, dtype=object), len(frame)) for name, known in choose.items()}
     )
     frame["customer"] = random.choice(np.array(['{"club": true}', '{"club": false, "tier": "gold"}', None]), len(frame))
-    liked = (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5
+    for name in AFFINITY:
+        frame[name] = np.where(random.random(len(frame)) < 0.1, np.nan, random.random(len(frame)))
+    liked = (
+        (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5 + 2 * frame[AFFINITY[0]].fillna(0)
+    )
     frame["responded"] = random.random(len(frame)) < 1 / (1 + np.exp(2 - liked))
     return frame
 
@@ -63,7 +68,8 @@ def plain(row: pd.Series) -> dict[str, Any]:
 
 def offer(row: pd.Series) -> Offer:
     features = plain(row[[*INPUTS, "channel"]]) | {"attributes": row["customer"]}
-    return Offer(row["action_id"], row["channel"], features, row["attributes"])
+    amount, days = plain(row[list(AFFINITY)]).values()
+    return Offer(row["action_id"], row["channel"], features, row["attributes"], (amount, days))
 
 
 def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
