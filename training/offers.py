@@ -1,27 +1,69 @@
 """Offers to customers, and what the response model reads of them: features, affinity, action and attributes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
+from numpy.typing import NDArray
 
 from training.affinity import AFFINITY, with_affinity
 from training.attributes import expand_attributes
-from training.dataset import RESPONSE_PROPENSITY, in_batches, service_features
+from training.dataset import ATTRIBUTES, RESPONSE_PROPENSITY, in_batches, service_features
+from training.encoding import Encoding
 from training.training_rows import EVENT_TIMESTAMP
+
+Floats = NDArray[np.float64]
 
 KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
 
+PART_ROWS = 10_000
+"""Offers whose inputs are one matrix: small enough for memory close to the processor."""
 
-def offer_features(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
-    """Features of the response service as of each offer; in the order of `offers`, of KEYS only the channel."""
+OFFERS_PER_ROW = 10
+"""An offer takes so much less memory than the features of its customer."""
+
+
+class Recipients(NamedTuple):
+    """Customers at the moments and on the channels of some offers, each once: actions on one channel share them.
+
+    Attributes:
+        features: of the response service; of KEYS only the channel.
+        row: for each offer: its row of `features`.
+    """
+
+    features: pd.DataFrame
+    row: NDArray[np.integer[Any]]
+
+
+def recipients(store: FeatureStore, offers: pd.DataFrame) -> Recipients:
+    """Features as of each offer."""
     keys = offers[list(KEYS)]
-    # Actions on one channel have the same features: they are asked for once.
     distinct = service_features(store, RESPONSE_PROPENSITY, keys.drop_duplicates(ignore_index=True))
     row = keys.groupby(list(KEYS), sort=False, dropna=False).ngroup().to_numpy()
-    return distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]).take(row).reset_index(drop=True)
+    return Recipients(distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]), row)
+
+
+def scored(encoding: Encoding, asked: Recipients, offers: pd.DataFrame, score: Callable[[Floats], Floats]) -> Floats:
+    """Scores of offers. Customers are encoded once, and never all offers at the same time.
+
+    Args:
+        offers: those that `asked` belongs to.
+        score: of encoded inputs (n, k), shape (…, n).
+
+    Returns:
+        Shape (…, number of offers).
+    """
+    unknown: dict[str, Any] = {**dict.fromkeys(AFFINITY, np.nan), "action_id": None}
+    customers = encoding.matrix(_of_customers(asked.features, encoding.texts).assign(**unknown))
+    own = _of_offers(offers, encoding.texts)
+    parts = (slice(first, first + PART_ROWS) for first in range(0, len(own), PART_ROWS))
+    return np.concatenate(
+        [score(encoding.with_columns(customers[asked.row[part]], own.iloc[part])) for part in parts], axis=-1
+    )
 
 
 def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
@@ -34,16 +76,23 @@ def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection
     Returns:
         In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
     """
-    return with_attributes(offer_features(store, offers), offers, texts)
+    asked = recipients(store, offers)
+    return with_attributes(asked.features.take(asked.row).reset_index(drop=True), offers, texts)
 
 
 def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
     """As `response_inputs`, from features in hand."""
-    plain = features.drop(columns="attributes")
-    customer_attributes = expand_attributes(features["attributes"], "customer", texts)
-    offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer", texts)
-    own = offers[[*AFFINITY, "action_id"]].reset_index(drop=True)
-    return pd.concat([plain, customer_attributes, offer_attributes, own], axis=1)
+    return pd.concat([_of_customers(features, texts), _of_offers(offers, texts)], axis=1)
+
+
+def _of_customers(features: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
+    attributes = expand_attributes(features["attributes"], "customer", texts)
+    return pd.concat([features.drop(columns=ATTRIBUTES), attributes], axis=1)
+
+
+def _of_offers(offers: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
+    rows = offers[[ATTRIBUTES, *AFFINITY, "action_id"]].reset_index(drop=True)
+    return pd.concat([expand_attributes(rows[ATTRIBUTES], "offer", texts), rows.drop(columns=ATTRIBUTES)], axis=1)
 
 
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
@@ -89,8 +138,8 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
     """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
 
     Yields:
-        Some `rows` at a time: customer_id, event_timestamp, the columns of `catalogue` and AFFINITY; by customer,
-        action and channel.
+        Of some `rows` customers at a time, or fewer where there are many actions: customer_id, event_timestamp, the
+        columns of `catalogue` and AFFINITY; by customer, action and channel.
     """
     actions = catalogue(lake, as_of=as_of)
     if actions.empty:
@@ -104,7 +153,7 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
         order by customer_id
         """,
         as_of,
-        max(1, rows // len(actions)),
+        max(1, min(rows, rows * OFFERS_PER_ROW // len(actions))),
     )
     for batch in customers:
         yield with_affinity(lake, batch.merge(actions, how="cross"))

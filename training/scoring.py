@@ -101,8 +101,8 @@ class Scorer:
         distinct = {id(offer.features): offer.features for offer in offers}
         customers = {key: encoding.row(_of_customer(features, texts)) for key, features in distinct.items()}
         rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts)) for offer in offers]
-        matrix = np.stack(rows)
-        return self.response.probability(matrix), *self.response.interval(matrix)
+        propensity, low, high = self.response.scores(np.stack(rows))
+        return propensity, low, high
 
 
 def _of_customer(features: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:

@@ -83,6 +83,20 @@ def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.Data
         assert single.response == pytest.approx(response[list(chosen)], abs=1e-12)
 
 
+def test_offers_scored_in_parts_equal_those_of_one_frame(
+    scorer: Scorer, offered: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers, "PART_ROWS", 7)
+    features, chosen = features_of(offered).head(50), offered.sample(100, random_state=1).reset_index(drop=True)
+    row = np.random.default_rng(1).integers(0, 50, 100)
+    texts = scorer.response.encoding.texts
+    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, texts)
+    asked = offers.Recipients(features, row)
+    in_parts = offers.scored(scorer.response.encoding, asked, chosen, scorer.response.scores)
+    assert in_parts.shape == (3, 100)
+    assert in_parts[0] == pytest.approx(scorer.response.predict(whole), abs=1e-12)
+
+
 def test_only_an_offer_never_made_has_an_interval(
     scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
 ) -> None:
@@ -134,10 +148,11 @@ def test_infinite_feature_of_one_customer_is_named(
 
 
 def test_row_is_encoded_as_in_a_frame() -> None:
-    encoding = Encoding({"amount": None, "shade": ["1", "red"], "gone": ["x"]}, frozenset({"gone"}))
+    encoding = Encoding({"amount": None, "shade": ["1", "True", "red"], "gone": ["x"]}, frozenset({"gone"}))
     rows: list[dict[str, Any]] = [
         {"amount": 2.5, "shade": "red"},
         {"amount": True, "shade": 1},
+        {"amount": 7, "shade": True},
         {"amount": None, "shade": None},
         {"amount": "12", "shade": "blue", "gone": "x"},
         {"amount": "a dozen", "shade": float("nan"), "gone": None},
