@@ -13,45 +13,37 @@ AFFINITY = ("affinity_amount_share", "affinity_days_share")
 
 # An offer has few categories that the customer ever bought: only those are looked up.
 QUERY = """
-with offers as (
-    select
-        offer_row,
-        cast(customer_id as varchar) as customer_id,
-        cast(event_timestamp as timestamp) as event_timestamp,
-        cast(source_system as varchar) as source_system,
-        cast(campaign_id as varchar) as campaign_id
-    from asked
-),
-
-totals as (
-    select * from intermediate.int_category_totals_versioned where customer_id between $first and $last
-),
-
--- What was offered to many at once is read once.
-about as (
-    select distinct event_timestamp, source_system, campaign_id, category
-    from (select distinct event_timestamp, source_system, campaign_id from offers) as moments
-    inner join intermediate.int_campaign_products_versioned as products using (source_system, campaign_id)
-    where
-        coalesce(products.known_at, timestamp '0001-01-01') <= event_timestamp
-        and coalesce(products.superseded_at, timestamp '9999-12-31') > event_timestamp
+with about as (
+    select distinct moments.moment, moments.event_timestamp, products.category
+    from moments
+    inner join intermediate.int_campaign_products_versioned as products
+        on
+            cast(moments.source_system as varchar) = products.source_system
+            and cast(moments.campaign_id as varchar) = products.campaign_id
+            and coalesce(products.known_at, timestamp '0001-01-01') <= moments.event_timestamp
+            and coalesce(products.superseded_at, timestamp '9999-12-31') > moments.event_timestamp
 ),
 
 offered as (
-    select distinct customer_id, event_timestamp, source_system, campaign_id
-    from offers
-    semi join about using (event_timestamp, source_system, campaign_id)
+    select distinct customer, moment from asked semi join about using (moment)
+),
+
+totals as (
+    select customer, category, net_amount, category_days, known_at
+    from intermediate.int_category_totals_versioned
+    inner join customers using (customer_id)
+    where
+        customer_id between $first and $last
+        and known_at < cast($newest as date)
+        and coalesce(superseded_at, date '9999-12-31') >= cast($oldest as date)
 ),
 
 looked_up as (
-    select offered.*, category
-    from offered
-    inner join about using (event_timestamp, source_system, campaign_id)
-    semi join totals using (customer_id, category)
+    select * from offered inner join about using (moment) semi join totals using (customer, category)
 
-    union all
+    union all by name
 
-    select offered.*, null as category from offered
+    select distinct offered.*, about.event_timestamp, null as category from offered inner join about using (moment)
 ),
 
 found as (
@@ -59,7 +51,7 @@ found as (
     from looked_up
     asof inner join totals
         on
-            looked_up.customer_id = totals.customer_id
+            looked_up.customer = totals.customer
             and looked_up.category is not distinct from totals.category
             -- What became known on the day itself may have come after the message.
             and cast(looked_up.event_timestamp as date) > totals.known_at
@@ -67,22 +59,17 @@ found as (
 
 shares as (
     select
-        customer_id,
-        event_timestamp,
-        source_system,
-        campaign_id,
+        customer,
+        moment,
         coalesce(cast(sum(net_amount) filter (where category is not null) as double), 0)
         / nullif(cast(sum(net_amount) filter (where category is null) as double), 0) as affinity_amount_share,
         coalesce(cast(sum(category_days) filter (where category is not null) as double), 0)
         / nullif(cast(sum(category_days) filter (where category is null) as double), 0) as affinity_days_share
     from found
-    group by customer_id, event_timestamp, source_system, campaign_id
+    group by customer, moment
 )
 
-select affinity_amount_share, affinity_days_share
-from offers
-left join shares using (customer_id, event_timestamp, source_system, campaign_id)
-order by offer_row
+select place, affinity_amount_share, affinity_days_share from asked inner join shares using (customer, moment)
 """
 
 
@@ -98,13 +85,25 @@ def with_affinity(lake: DuckDBPyConnection, offers: pd.DataFrame) -> pd.DataFram
     Returns:
         `offers` with two more columns, in its order.
     """
-    asked = offers[["customer_id", EVENT_TIMESTAMP, *CAMPAIGN]].reset_index(drop=True).reset_index(names="offer_row")
-    # A batch is a range of customers, of which alone files are read.
-    customers = asked["customer_id"].dropna().astype(str)
-    if customers.empty:
-        return offers.assign(**dict.fromkeys(AFFINITY, np.nan))
-    with lake.cursor() as cursor:
-        cursor.execute("use lake")
-        cursor.register("asked", asked)
-        shares = cursor.execute(QUERY, {"first": customers.min(), "last": customers.max()}).df()
-    return offers.assign(**{name: shares[name].to_numpy() for name in AFFINITY})
+    shares = np.full((len(offers), len(AFFINITY)), np.nan)
+    # What many are offered at once is read once.
+    same = offers.groupby([EVENT_TIMESTAMP, *CAMPAIGN], sort=False)
+    customer, ids = pd.factorize(offers["customer_id"].to_numpy())
+    asked = pd.DataFrame({"customer": customer, "moment": same.ngroup().to_numpy()}).reset_index(names="place")
+    asked = asked[(asked["customer"] >= 0) & (asked["moment"] >= 0)]
+    if len(asked):
+        moments = same.size().index.to_frame(index=False).astype({EVENT_TIMESTAMP: "datetime64[us]"})
+        # A batch is a range of customers, often at one moment: no more of the history is read.
+        bounds = {
+            "first": ids.min(),
+            "last": ids.max(),
+            "oldest": moments[EVENT_TIMESTAMP].min(),
+            "newest": moments[EVENT_TIMESTAMP].max(),
+        }
+        with lake.cursor() as cursor:
+            cursor.execute("use lake")
+            cursor.register("asked", asked).register("moments", moments.reset_index(names="moment"))
+            cursor.register("customers", pd.DataFrame({"customer_id": ids}).reset_index(names="customer"))
+            found = cursor.execute(QUERY, bounds).fetchnumpy()
+        shares[found["place"]] = np.column_stack([np.ma.filled(found[name], np.nan) for name in AFFINITY])
+    return offers.assign(**dict(zip(AFFINITY, shares.T, strict=True)))

@@ -26,10 +26,12 @@ def lake() -> Iterator[duckdb.DuckDBPyConnection]:
                 col0 as category,
                 cast(col1 as decimal(38, 4)) as net_amount,
                 col2 as category_days,
-                cast(col3 as date) as known_at
+                cast(col3 as date) as known_at,
+                cast(col4 as date) as superseded_at
             from (values
-                ('bread', 20, 1, '2024-03-01'), ('bread', 30, 2, '2024-03-03'), ('wine', 10, 1, '2024-03-03'),
-                (null, 20, 1, '2024-03-01'), (null, 40, 3, '2024-03-03')
+                ('bread', 20, 1, '2024-03-01', '2024-03-03'), ('bread', 30, 2, '2024-03-03', null),
+                ('wine', 10, 1, '2024-03-03', null),
+                (null, 20, 1, '2024-03-01', '2024-03-03'), (null, 40, 3, '2024-03-03', null)
             );
 
             create table lake.intermediate.int_campaign_products_versioned as

@@ -41,7 +41,8 @@ def lake() -> Iterator[duckdb.DuckDBPyConnection]:
             from range(1000) as messages(n);
 
             create table lake.intermediate.int_category_totals_versioned (
-                customer_id varchar, category varchar, net_amount decimal(38, 4), category_days bigint, known_at date
+                customer_id varchar, category varchar, net_amount decimal(38, 4), category_days bigint, known_at date,
+                superseded_at date
             );
 
             create table lake.intermediate.int_campaign_products_versioned (
