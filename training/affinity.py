@@ -86,24 +86,32 @@ def with_affinity(lake: DuckDBPyConnection, offers: pd.DataFrame) -> pd.DataFram
         `offers` with two more columns, in its order.
     """
     shares = np.full((len(offers), len(AFFINITY)), np.nan)
-    # What many are offered at once is read once.
-    same = offers.groupby([EVENT_TIMESTAMP, *CAMPAIGN], sort=False)
-    customer, ids = pd.factorize(offers["customer_id"].to_numpy())
-    asked = pd.DataFrame({"customer": customer, "moment": same.ngroup().to_numpy()}).reset_index(names="place")
-    asked = asked[(asked["customer"] >= 0) & (asked["moment"] >= 0)]
+    asked, moments, customers = _asked(offers)
     if len(asked):
-        moments = same.size().index.to_frame(index=False).astype({EVENT_TIMESTAMP: "datetime64[us]"})
         # A batch is a range of customers, often at one moment: no more of the history is read.
         bounds = {
-            "first": ids.min(),
-            "last": ids.max(),
+            "first": customers["customer_id"].min(),
+            "last": customers["customer_id"].max(),
             "oldest": moments[EVENT_TIMESTAMP].min(),
             "newest": moments[EVENT_TIMESTAMP].max(),
         }
         with lake.cursor() as cursor:
             cursor.execute("use lake")
-            cursor.register("asked", asked).register("moments", moments.reset_index(names="moment"))
-            cursor.register("customers", pd.DataFrame({"customer_id": ids}).reset_index(names="customer"))
+            cursor.register("asked", asked).register("moments", moments).register("customers", customers)
             found = cursor.execute(QUERY, bounds).fetchnumpy()
         shares[found["place"]] = np.column_stack([np.ma.filled(found[name], np.nan) for name in AFFINITY])
     return offers.assign(**dict(zip(AFFINITY, shares.T, strict=True)))
+
+
+def _asked(offers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Offers of known campaigns to known customers as numbers (place, customer, moment), and what these stand for."""
+    # What many are offered at once is read once.
+    same = offers.groupby([EVENT_TIMESTAMP, *CAMPAIGN], sort=False)
+    moments = same.size().index.to_frame(index=False).astype({EVENT_TIMESTAMP: "datetime64[us]"})
+    customer, ids = pd.factorize(offers["customer_id"].to_numpy())
+    asked = pd.DataFrame({"customer": customer, "moment": same.ngroup().to_numpy()}).reset_index(names="place")
+    return (
+        asked[(asked["customer"] >= 0) & (asked["moment"] >= 0)],
+        moments.reset_index(names="moment"),
+        pd.DataFrame({"customer_id": ids}).reset_index(names="customer"),
+    )

@@ -88,9 +88,9 @@ def test_what_became_known_on_the_day_of_the_offer_or_later_is_not_seen(lake: du
 
 def test_offer_is_about_what_it_was_known_to_be_about(lake: duckdb.DuckDBPyConnection) -> None:
     """From noon of the 5th on the party is about wine alone."""
-    assert shares(lake, ("anna", "party", "2024-03-05 11:00"), ("anna", "party", "2024-03-05 12:00")) == [
-        [1.0, 1.0],
+    assert shares(lake, ("anna", "party", "2024-03-05 12:00"), ("anna", "party", "2024-03-05 11:00")) == [
         [10 / 40, 1 / 3],
+        [1.0, 1.0],
     ]
 
 
@@ -102,7 +102,7 @@ def test_what_is_unknown_is_null(lake: duckdb.DuckDBPyConnection) -> None:
         ("bert", "bakery", "2024-03-04"),
         (None, "bakery", "2024-03-04"),
     ]
-    assert shares(lake, *nobody) == [NULLS] * 4
+    assert shares(lake, *nobody, ("anna", "bakery", "2024-03-04")) == [*[NULLS] * 4, [30 / 40, 2 / 3]]
     for one in nobody:
         assert shares(lake, one) == [NULLS]
     assert shares(lake) == []

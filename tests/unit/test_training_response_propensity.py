@@ -290,6 +290,7 @@ def test_constant_unknown_and_countless_texts_do_no_harm(
     other = response_propensity.fit(
         useless, messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1, optional=["offer_percent"]
     )
+    assert other.encoding.categories["serial"] == []
     scores = other.predict(useless)
     assert np.corrcoef(scores, model.predict(messages[INPUTS]))[0, 1] > 0.98
     # What was the same in every message taught nothing: neither does another value of it, once there is one.
