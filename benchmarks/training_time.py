@@ -169,7 +169,7 @@ def single_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[
     customers = dataset.buyers(connection, [CUT]).head(SINGLE_CALLS)
     timing = dataset.service_features(store, REPURCHASE_TIMING, customers)
     asked = customers.assign(channel="email")
-    response = offers.offer_features(store, asked)
+    response = offers.recipients(store, asked).features
     seconds = []
     for row, features in zip(_plain(timing), _plain(response), strict=True):
         offered = [Offer(f"a{n}", "email", features) for n in range(N_ACTIONS)]

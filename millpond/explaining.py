@@ -12,6 +12,7 @@ from feast import FeatureStore
 from millpond import lake, scoring
 from millpond.errors import ModelNotTrained, UnknownCustomer
 from training import contributions, dataset, feature_list, offers, reasons, repurchase_timing, response_propensity
+from training.affinity import with_affinity
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 
 
@@ -47,10 +48,9 @@ def explain(store: FeatureStore, customer: str, *, as_of: date, count: int) -> l
     response = scoring.folder_in_use(RESPONSE_PROPENSITY, as_of)
     with lake.connect() as connection:
         who = _observed(connection, customer, as_of)
-        actions = offers.catalogue(connection, as_of=as_of)
+        offered = with_affinity(connection, who.merge(offers.catalogue(connection, as_of=as_of), how="cross"))
     found = [*_timing(timing, dataset.service_features(store, REPURCHASE_TIMING, who), count)]
-    if response and len(actions):
-        offered = who.merge(actions, how="cross")
+    if response and len(offered):
         found += sorted(_offers(store, response, offered, count), key=lambda one: -one.probability)
     return found
 

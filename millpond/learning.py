@@ -145,7 +145,7 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     )
     facts = {
         "purpose": "Chance that a customer accepts an offer if contacted.",
-        "data": f"{model.metadata['rows']:,} messages with closed outcomes, {model.metadata['responses']:,} responses",
+        "data": f"{_counted(sent)} with closed outcomes, {model.metadata['responses']:,} responses",
         "features": [*inputs.columns, ATTRIBUTES],
         "method": f"{model.metadata['method']}, calibrated out of fold on the messages sent from "
         f"{model.metadata['calibration_sent_from']} to {model.metadata['calibration_sent_to']}",
@@ -175,6 +175,11 @@ def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
     return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns, worth=worth)
 
 
+def _counted(sent: pd.DataFrame) -> str:
+    of = int(sent["of_messages"].iloc[0])
+    return f"{len(sent):,} messages" if len(sent) == of else f"a sample of {len(sent):,} of {of:,} messages"
+
+
 def _worth_of_offers(connection: DuckDBPyConnection) -> list[tuple[float, float]]:
     """Values of a response and costs of a contact in the catalogue, each pair once."""
     query = "select distinct cast(value * weight as double), cast(cost as double) from seeds.actions order by 1 desc, 2"
@@ -191,8 +196,8 @@ def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
     model = uplift.fit(rows.features, responded, contacted, seed=SEED, optional=attribute_columns(rows.features))
     facts = {
         "purpose": "How much more likely a customer responds because a message is sent.",
-        "data": f"{model.metadata['contacted']:,} messages sent and {model.metadata['withheld']:,} withheld by design, "
-        "of actions and channels with both",
+        "data": f"{_counted(rows.labels)} of actions and channels with both: {model.metadata['contacted']:,} sent and "
+        f"{model.metadata['withheld']:,} withheld by design",
         "features": [*rows.features.columns, ATTRIBUTES],
         "method": "X-learner on regularised response models of both arms; the T-learner beside it",
         "limits": "Right where messages were withheld at random. Unless the verdict is to personalise, its order of "

@@ -20,13 +20,13 @@ from training.response_propensity import ResponsePropensityModel
 from training.uplift import UpliftModel
 
 BATCH_ROWS = 100_000
-"""Customers, or offers to customers, that are in memory at once: about half a gigabyte."""
+"""Customers, or offers to customers, whose features are in memory at once: about half a gigabyte."""
 
 # The value of a year stands beside the horizons asked for.
 VALUE_HORIZON = 365
 
 # Columns that an older lake, or another choice of horizons, did not have.
-ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_")
+ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_", "affinity_")
 
 Predictions = Iterator[tuple[str, pd.DataFrame]]
 
@@ -167,17 +167,20 @@ def _offers_scored(store: FeatureStore, response: Response, offered: pd.DataFram
     """The offers with model_version, response_propensity, its interval where the action was never tried, and where
     there is an uplift model control_propensity and uplift.
     """
-    features, encoding = offers.offer_features(store, offered), response.model.encoding
-    matrix = encoding.matrix(offers.with_attributes(features, offered, encoding.texts))
-    scored = offered.assign(model_version=response.version, response_propensity=response.model.probability(matrix))
-    low, high = response.model.interval(matrix)
-    scored = scored.assign(response_propensity_low=low, response_propensity_high=high)
-    if response.uplift is None:
+    asked, model, effect = offers.recipients(store, offered), response.model, response.uplift
+    propensity, low, high = offers.scored(model.encoding, asked, offered, model.scores)
+    scored = offered.assign(
+        model_version=response.version,
+        response_propensity=propensity,
+        response_propensity_low=low,
+        response_propensity_high=high,
+    )
+    if effect is None:
         return scored
-    inputs = offers.with_attributes(features, offered, response.uplift.encoding.texts)
     # Both models answer the same question, so the chance without contact follows, and stays a chance.
-    without = (scored["response_propensity"] - response.uplift.predict(inputs)).clip(0.0, 1.0)
-    return scored.assign(control_propensity=without, uplift=scored["response_propensity"] - without)
+    gained = offers.scored(effect.encoding, asked, offered, effect.effect)
+    without = (propensity - gained).clip(0.0, 1.0)
+    return scored.assign(control_propensity=without, uplift=propensity - without)
 
 
 def _forget(written: DuckDBPyConnection, table: str, as_of: date) -> None:

@@ -125,6 +125,8 @@ copy (
         case when campaign % 2 = 0 then 'type_a' else 'type_b' end as action_id,
         sent_at as starts_at,
         sent_at + interval 20 day as ends_at,
+        -- Described anew, it is about one category more.
+        to_json(list_transform(range(campaign % 4, campaign % 4 + version), lambda n: 'p' || n)) as product_keys,
         to_json({'pages': case when version = 1 then 8 else 16 end}) as attributes,
         case when version = 2 then sent_at + interval 30 day end as known_at
 

@@ -12,8 +12,9 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
 
+from training.affinity import with_affinity
 from training.person_periods import HORIZON_DAYS
-from training.training_rows import sampled, training_dates
+from training.training_rows import MAXIMUM_ROWS, sampled, training_dates
 
 REPURCHASE_TIMING = "repurchase_timing"
 CUSTOMER_VALUE = "customer_value"
@@ -198,42 +199,63 @@ def messages(
     cut: date,
     arm: str | None = SENT,
     closed_after: date | None = None,
+    limit: int = MAXIMUM_ROWS,
 ) -> pd.DataFrame:
     """Messages with outcomes closed before the cut and known at it.
 
     Args:
         sent_from: leave out messages sent before; None: take all.
-        arm: treatment: sent; control: withheld by design; None: both.
+        arm: treatment: sent; control: withheld by design; None: both, of actions and channels that have both.
         closed_after: leave out messages whose outcomes were closed on that date; None: take all.
+        limit: of more messages about so many, always the same ones.
 
     Returns:
-        customer_id, channel, event_timestamp (when it was sent), action_id, attributes, arm, responded; oldest first.
+        source_system, campaign_id, customer_id, channel, event_timestamp (when it was sent), action_id, attributes,
+        arm, responded, of_messages (how many there are) and AFFINITY; oldest first.
     """
-    return lake.execute(
+    sent = lake.execute(
         """
-        select
-            customer_id,
-            channel,
-            sent_at as event_timestamp,
-            action_id,
-            attributes,
-            arm,
-            coalesce(bool_or(
-                responded_at < $cut
-                and response_known_at < $cut
-                and coalesce(response_superseded_at, date '9999-12-31') >= $cut
-            ), false) as responded
-        from labels.message_responses
-        where
-            arm = coalesce($arm, arm)
-            and sent_at >= coalesce($sent_from, date '0001-01-01')
-            and sent_at < $cut
-            and outcome_closes_at <= $cut
-            and outcome_closes_at > coalesce($closed_after, date '0001-01-01')
-            and message_known_at < $cut
-            and coalesce(message_superseded_at, date '9999-12-31') >= $cut
-        group by source_system, message_id, customer_id, channel, sent_at, action_id, attributes, arm
-        order by sent_at, source_system, message_id
+        with closed as (
+            select
+                source_system,
+                message_id,
+                campaign_id,
+                customer_id,
+                channel,
+                sent_at as event_timestamp,
+                action_id,
+                attributes,
+                arm,
+                coalesce(bool_or(
+                    responded_at < $cut
+                    and response_known_at < $cut
+                    and coalesce(response_superseded_at, date '9999-12-31') >= $cut
+                ), false) as responded
+            from labels.message_responses
+            where
+                arm = coalesce($arm, arm)
+                and sent_at >= coalesce($sent_from, date '0001-01-01')
+                and sent_at < $cut
+                and outcome_closes_at <= $cut
+                and outcome_closes_at > coalesce($closed_after, date '0001-01-01')
+                and message_known_at < $cut
+                and coalesce(message_superseded_at, date '9999-12-31') >= $cut
+            group by all
+        ),
+
+        of_arms as (
+            select *, count(*) over () as of_messages
+            from closed
+            where $arm is not null or (action_id, channel) in (
+                select action_id, channel from closed group by action_id, channel having count(distinct arm) = 2
+            )
+        )
+
+        select * exclude (message_id)
+        from of_arms
+        where md5_number_lower(concat_ws('/', source_system, message_id)) / pow(2.0, 64) < $limit / of_messages
+        order by event_timestamp, source_system, message_id
         """,
-        {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after},
+        {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after, "limit": limit},
     ).df()
+    return with_affinity(lake, sent)

@@ -61,6 +61,11 @@ class Encoding:
     def _positions(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.categories)}
 
+    @cached_property
+    def _unknown(self) -> Floats:
+        """A row of which nothing is known."""
+        return np.array([np.nan if known is None else MISSING_CODE for known in self.categories.values()])
+
     def position(self, name: str) -> int:
         """Column of the matrix that holds an input."""
         return self._positions[name]
@@ -72,8 +77,7 @@ class Encoding:
             TrainingError: as `matrix`.
         """
         require(values, [name for name in self.categories if name not in self.optional])
-        unknown = np.array([np.nan if known is None else MISSING_CODE for known in self.categories.values()])
-        return self.with_values(unknown, values)
+        return self.with_values(self._unknown, values)
 
     def with_values(self, row: Floats, values: Mapping[str, Any]) -> Floats:
         """The row with some of its columns replaced; names of other columns are passed over.
@@ -99,16 +103,20 @@ class Encoding:
             TrainingError: a column that is not optional is missing, or infinite; names it.
         """
         require(inputs, [name for name in self.categories if name not in self.optional])
-        values = np.full((len(inputs), len(self.categories)), np.nan)
-        for position, (name, known) in enumerate(self._codes.items()):
-            if name not in inputs.columns:
-                values[:, position] = np.nan if known is None else MISSING_CODE
-            elif known is None:
-                values[:, position] = _as_numbers(inputs[name])
-                require_finite(name, values[:, position])
-            else:
-                values[:, position] = _as_codes(inputs[name], known)
-        return values
+        return self.with_columns(np.tile(self._unknown, (len(inputs), 1)), inputs)
+
+    def with_columns(self, matrix: Floats, inputs: pd.DataFrame) -> Floats:
+        """The matrix, of as many rows, with the columns of `inputs` written into it; names it lacks are passed over.
+
+        Raises:
+            TrainingError: a column is infinite; names it.
+        """
+        for name in inputs.columns:
+            if name in self._positions:
+                position, known = self._positions[name], self._codes[name]
+                matrix[:, position] = _as_numbers(inputs[name]) if known is None else _as_codes(inputs[name], known)
+                require_finite(name, matrix[:, position])
+        return matrix
 
 
 def learn_encoding(inputs: pd.DataFrame, optional: Collection[str] = ()) -> Encoding:
@@ -155,5 +163,7 @@ def _as_numbers(column: pd.Series) -> Floats:
 
 
 def _as_codes(column: pd.Series, known: Mapping[str, float]) -> Floats:
-    codes = column.astype(object).map(lambda text: known.get(str(text), MISSING_CODE))
-    return codes.where(column.notna(), MISSING_CODE).to_numpy(np.float64)
+    # Of a column of texts each is looked up once; among others 1 and True are alike, and their texts are not.
+    is_plain = pd.api.types.infer_dtype(column, skipna=True) == "string"
+    place, texts = pd.factorize(column if is_plain else column.astype(str).where(column.notna()))
+    return np.array([*(known.get(text, MISSING_CODE) for text in texts), MISSING_CODE])[place]

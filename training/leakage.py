@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from training.errors import TrainingError
 
@@ -47,10 +47,15 @@ def _readings(values: Floats, outcome: NDArray[np.bool_], codes: int) -> list[Fl
         rate = np.bincount(groups, outcome, minlength=codes) / np.maximum(np.bincount(groups, minlength=codes), 1)
         return [rate[groups]]
     known = ~np.isnan(values)
+    if known.all():
+        return [values]
     middle = np.median(values[known]) if known.any() else 0.0
     return [np.where(known, values, middle), known.astype(np.float64)]
 
 
 def _separation(values: Floats, outcome: NDArray[np.bool_]) -> float:
-    auc = float(roc_auc_score(outcome, values))
+    """AUC by ranks, of the values or of their reverse."""
+    responses, others = int(outcome.sum()), int((~outcome).sum())
+    above = rankdata(values)[outcome].sum() - responses * (responses + 1) / 2
+    auc = float(above / (responses * others))
     return max(auc, 1 - auc)

@@ -22,9 +22,12 @@ class LinearInputs(NamedTuple):
 
     def matrix(self, values: Floats) -> Floats:
         """Standardised signed logs, nulls at the mean, then indicators; (n, k + m)."""
-        z = (_signed_log(values) - self.center) / self.scale
-        missing = np.isnan(values[:, self.indicated])
-        return np.hstack([np.nan_to_num(z, nan=0.0), missing])
+        k = len(self.center)
+        inputs = np.empty((len(values), k + len(self.indicated)))
+        z = np.divide(_signed_log(values) - self.center, self.scale, out=inputs[:, :k])
+        z[np.isnan(z)] = 0.0
+        inputs[:, k:] = np.isnan(values[:, self.indicated])
+        return inputs
 
     def terms(self, values: Floats, slope: Floats) -> Floats:
         """What each column adds to a linear score, shape (n, k): an indicator of nulls counts with its column.
@@ -65,13 +68,10 @@ def learn_linear_inputs(values: Floats) -> LinearInputs:
 
 def _signed_log(values: Floats) -> Floats:
     """log(1 + v), mirrored for v < 0: refunds can make sums negative."""
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+    return np.asarray(np.copysign(np.log1p(np.abs(values)), values))
 
 
 def _missing_patterns(missing: NDArray[np.bool_]) -> NDArray[np.intp]:
     """One column for each distinct pattern of nulls (gaps are null together)."""
-    some = np.flatnonzero(missing.any(axis=0))
-    if not len(some):
-        return some
-    _, first = np.unique(missing[:, some], axis=1, return_index=True)
-    return some[np.sort(first)]
+    first = {missing[:, column].tobytes(): column for column in reversed(np.flatnonzero(missing.any(axis=0)))}
+    return np.array(sorted(first.values()), dtype=np.intp)

@@ -1,62 +1,118 @@
-"""Offers to customers, and what the response model reads of them: features, action, channel and attributes."""
+"""Offers to customers, and what the response model reads of them: features, affinity, action and attributes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
+from numpy.typing import NDArray
 
+from training.affinity import AFFINITY, with_affinity
 from training.attributes import expand_attributes
-from training.dataset import RESPONSE_PROPENSITY, in_batches, service_features
+from training.dataset import ATTRIBUTES, RESPONSE_PROPENSITY, in_batches, service_features
+from training.encoding import Encoding
 from training.training_rows import EVENT_TIMESTAMP
+
+Floats = NDArray[np.float64]
 
 KEYS = ("customer_id", "channel", EVENT_TIMESTAMP)
 
+PART_ROWS = 10_000
+"""Offers whose inputs are one matrix: small enough for memory close to the processor."""
 
-def offer_features(store: FeatureStore, offers: pd.DataFrame) -> pd.DataFrame:
-    """Features of the response service as of each offer; in the order of `offers`, of KEYS only the channel."""
+OFFERS_PER_ROW = 10
+"""An offer takes so much less memory than the features of its customer."""
+
+
+class Recipients(NamedTuple):
+    """Customers at the moments and on the channels of some offers, each once: actions on one channel share them.
+
+    Attributes:
+        features: of the response service; of KEYS only the channel.
+        row: for each offer: its row of `features`.
+    """
+
+    features: pd.DataFrame
+    row: NDArray[np.integer[Any]]
+
+
+def recipients(store: FeatureStore, offers: pd.DataFrame) -> Recipients:
+    """Features as of each offer."""
     keys = offers[list(KEYS)]
-    # Actions on one channel have the same features: they are asked for once.
     distinct = service_features(store, RESPONSE_PROPENSITY, keys.drop_duplicates(ignore_index=True))
     row = keys.groupby(list(KEYS), sort=False, dropna=False).ngroup().to_numpy()
-    return distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]).take(row).reset_index(drop=True)
+    return Recipients(distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]), row)
+
+
+def scored(encoding: Encoding, asked: Recipients, offers: pd.DataFrame, score: Callable[[Floats], Floats]) -> Floats:
+    """Scores of offers. Customers are encoded once, and never all offers at the same time.
+
+    Args:
+        offers: those that `asked` belongs to.
+        score: of encoded inputs (n, k), shape (…, n).
+
+    Returns:
+        Shape (…, number of offers).
+    """
+    unknown: dict[str, Any] = {**dict.fromkeys(AFFINITY, np.nan), "action_id": None}
+    customers = encoding.matrix(_of_customers(asked.features, encoding.texts).assign(**unknown))
+    own = _of_offers(offers, encoding.texts)
+    parts = (slice(first, first + PART_ROWS) for first in range(0, len(own), PART_ROWS))
+    return np.concatenate(
+        [score(encoding.with_columns(customers[asked.row[part]], own.iloc[part])) for part in parts], axis=-1
+    )
 
 
 def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
-    """Inputs of the response model: features as of each offer, its action, channel and attributes.
+    """Inputs of the response model: features as of each offer, its affinity, action, channel and attributes.
 
     Args:
-        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text).
+        offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text) and AFFINITY.
         texts: columns that the model to be asked takes as text; None: a model is to be trained on them.
 
     Returns:
         In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
     """
-    return with_attributes(offer_features(store, offers), offers, texts)
+    asked = recipients(store, offers)
+    return with_attributes(asked.features.take(asked.row).reset_index(drop=True), offers, texts)
 
 
 def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
     """As `response_inputs`, from features in hand."""
-    plain = features.drop(columns="attributes")
-    customer_attributes = expand_attributes(features["attributes"], "customer", texts)
-    offer_attributes = expand_attributes(offers["attributes"].reset_index(drop=True), "offer", texts)
-    action = offers["action_id"].reset_index(drop=True)
-    return pd.concat([plain, customer_attributes, offer_attributes, action], axis=1)
+    return pd.concat([_of_customers(features, texts), _of_offers(offers, texts)], axis=1)
+
+
+def _of_customers(features: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
+    attributes = expand_attributes(features["attributes"], "customer", texts)
+    return pd.concat([features.drop(columns=ATTRIBUTES), attributes], axis=1)
+
+
+def _of_offers(offers: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
+    rows = offers[[ATTRIBUTES, *AFFINITY, "action_id"]].reset_index(drop=True)
+    return pd.concat([expand_attributes(rows[ATTRIBUTES], "offer", texts), rows.drop(columns=ATTRIBUTES)], axis=1)
 
 
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
     """Every action of the catalogue as it was last carried out.
 
-    Its attributes are those of its newest message, overridden by those of the catalogue.
+    Its campaign is that of its newest message; its attributes are those of that message, overridden by those of the
+    catalogue.
 
     Returns:
-        action_id, channel, attributes; by action and channel.
+        action_id, channel, source_system, campaign_id, attributes; by action and channel.
     """
     return lake.execute(
         """
         with newest as (
-            select action_id, channel, max_by(attributes, (sent_at, message_id)) as attributes
+            select
+                action_id,
+                channel,
+                max_by(source_system, (sent_at, message_id)) as source_system,
+                arg_max_null(campaign_id, (sent_at, message_id)) as campaign_id,
+                max_by(attributes, (sent_at, message_id)) as attributes
             from marts.messages
             where direction = 'outbound' and sent_at < $as_of
             group by action_id, channel
@@ -65,6 +121,8 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
         select
             actions.action_id,
             actions.channel,
+            newest.source_system,
+            newest.campaign_id,
             cast(json_merge_patch(
                 coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
             ) as varchar) as attributes
@@ -80,8 +138,8 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
     """Every action of the catalogue as an offer on the as-of date, to every customer observed then.
 
     Yields:
-        Some `rows` at a time: customer_id, event_timestamp, action_id, channel, attributes; by customer, action and
-        channel.
+        Of some `rows` customers at a time, or fewer where there are many actions: customer_id, event_timestamp, the
+        columns of `catalogue` and AFFINITY; by customer, action and channel.
     """
     actions = catalogue(lake, as_of=as_of)
     if actions.empty:
@@ -95,19 +153,19 @@ def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Ite
         order by customer_id
         """,
         as_of,
-        max(1, rows // len(actions)),
+        max(1, min(rows, rows * OFFERS_PER_ROW // len(actions))),
     )
     for batch in customers:
-        yield batch.merge(actions, how="cross")
+        yield with_affinity(lake, batch.merge(actions, how="cross"))
 
 
 def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:
     """Messages to be sent on or after the as-of date, as offers judged with what is known at the as-of date.
 
     Yields:
-        Some `rows` at a time: source_system, message_id, sent_at, then the columns of `catalogue_offers`.
+        Some `rows` at a time: message_id, sent_at and the columns of `catalogue_offers`.
     """
-    return in_batches(
+    planned = in_batches(
         lake,
         """
         select
@@ -118,6 +176,7 @@ def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Itera
             channel,
             cast($as_of as timestamp) as event_timestamp,
             action_id,
+            campaign_id,
             attributes
         from marts.messages
         where direction = 'outbound' and arm = 'treatment' and sent_at >= $as_of
@@ -126,3 +185,5 @@ def planned_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Itera
         as_of,
         rows,
     )
+    for batch in planned:
+        yield with_affinity(lake, batch)

@@ -77,20 +77,21 @@ class ResponsePropensityModel:
         Raises:
             TrainingError: a column is missing; names it.
         """
-        return self.probability(self.encoding.matrix(inputs))
+        return np.asarray(expit(self.log_odds(self.encoding.matrix(inputs))))
 
     def log_odds(self, matrix: Floats) -> Floats:
         """Of a response, shape (n,), of encoded inputs (n, k)."""
         return self.calibration.log_odds(self.trees.logits(matrix))
 
-    def probability(self, matrix: Floats) -> Floats:
-        """As `predict`, of encoded inputs (n, k)."""
-        return np.asarray(expit(self.log_odds(matrix)))
+    def scores(self, matrix: Floats) -> Floats:
+        """As `predict`, with the lowest and the highest chance (95 %), shape (3, n), of encoded inputs (n, k).
 
-    def interval(self, matrix: Floats) -> tuple[Floats, Floats]:
-        """Lowest and highest chance (95 %) of actions never tried, shape (n,) each; nan: the action was tried."""
+        Only of actions never tried there is an interval; nan: the action was tried.
+        """
+        log_odds = self.log_odds(matrix)
         is_new = {name: matrix[:, self.encoding.position(name)] == MISSING_CODE for name in (ACTION, CHANNEL)}
-        return self.spread.interval(self.log_odds(matrix), is_new_action=is_new[ACTION], is_new_channel=is_new[CHANNEL])
+        interval = self.spread.interval(log_odds, is_new_action=is_new[ACTION], is_new_channel=is_new[CHANNEL])
+        return np.stack([expit(log_odds), *interval])
 
 
 def fit(

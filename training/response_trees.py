@@ -50,8 +50,12 @@ class ResponseTrees:
 
     def logits(self, matrix: Floats) -> Floats:
         """Log odds of a response, shape (n,)."""
-        design = _design(matrix, self.n_codes, self.inputs)
-        linear: Floats = self.intercept + design @ self.slope
+        offset = len(self.slope) - sum(self.n_codes)
+        linear: Floats = self.intercept + self.inputs.matrix(_numeric(matrix, self.n_codes)) @ self.slope[:offset]
+        for position, n in enumerate(self.n_codes):
+            if n:
+                linear += self.slope[offset + matrix[:, position].astype(np.intp)]
+                offset += n
         return linear if self.booster is None else linear + raw_score(self.booster, matrix)
 
     def terms(self, matrix: Floats) -> tuple[float, Floats]:

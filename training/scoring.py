@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import repurchase_timing, response_propensity
+from training.affinity import AFFINITY
 from training.attributes import as_number, as_text, parsed
 from training.columns import require, require_finite
 from training.repurchase_timing import HISTORY, KNOWN_DAYS, RepurchaseTimingModel
@@ -26,12 +27,14 @@ class Offer(NamedTuple):
     Attributes:
         features: of the service response_propensity, for the customer and this channel; one mapping may serve several.
         attributes: of the offer, as a JSON object in text; None: none.
+        affinity: AFFINITY, as predictions.response_propensity holds them for the customer and action; None: not known.
     """
 
     action_id: str
     channel: str
     features: Mapping[str, Any]
     attributes: str | None = None
+    affinity: tuple[float | None, float | None] = (None, None)
 
 
 class CustomerScores(NamedTuple):
@@ -102,16 +105,18 @@ class Scorer:
         distinct = {id(offer.features): offer.features for offer in offers}
         customers = {key: encoding.row(_of_customer(features, texts)) for key, features in distinct.items()}
         rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts)) for offer in offers]
-        matrix = np.stack(rows)
-        return self.response.probability(matrix), *self.response.interval(matrix)
+        propensity, low, high = self.response.scores(np.stack(rows))
+        return propensity, low, high
 
 
 def _of_customer(features: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:
-    return {**features, **_attributes(features.get("attributes"), "customer", texts), "action_id": None}
+    attributes = _attributes(features.get("attributes"), "customer", texts)
+    return {**features, **attributes, **dict.fromkeys(AFFINITY), "action_id": None}
 
 
 def _of_offer(offer: Offer, texts: frozenset[str]) -> dict[str, Any]:
-    return {**_attributes(offer.attributes, "offer", texts), "action_id": offer.action_id, "channel": offer.channel}
+    own = {"action_id": offer.action_id, "channel": offer.channel, **dict(zip(AFFINITY, offer.affinity, strict=True))}
+    return {**_attributes(offer.attributes, "offer", texts), **own}
 
 
 # The same few offers come again and again.

@@ -32,8 +32,9 @@ class Spread(NamedTuple):
 
     def interval(self, logits: Floats, *, is_new_action: Flags, is_new_channel: Flags) -> tuple[Floats, Floats]:
         """95 % interval of the chance of a response, shape (n,) each; nan: the action was tried."""
-        sd = np.sqrt(self.action**2 + np.where(is_new_channel, self.channel**2, 0.0))
-        low, high = (np.where(is_new_action, expit(logits + side * Z * sd), np.nan) for side in (-1, 1))
+        low, high = np.full((2, len(logits)), np.nan)
+        sd = np.sqrt(self.action**2 + np.where(is_new_channel[is_new_action], self.channel**2, 0.0))
+        low[is_new_action], high[is_new_action] = (expit(logits[is_new_action] + side * Z * sd) for side in (-1, 1))
         return low, high
 
 

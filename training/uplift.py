@@ -72,7 +72,10 @@ class UpliftModel:
         Raises:
             TrainingError: a column is missing; names it.
         """
-        matrix = self.encoding.matrix(inputs)
+        return self.effect(self.encoding.matrix(inputs))
+
+    def effect(self, matrix: Floats) -> Floats:
+        """As `predict`, of encoded inputs (n, k)."""
         from_contacted = self.mean_effects[0] + raw_score(self.contacted, matrix)
         from_withheld = self.mean_effects[1] + raw_score(self.withheld, matrix)
         # Those withheld were compared with the model of the large arm, so where few are withheld theirs is the better.

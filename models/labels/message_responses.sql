@@ -35,6 +35,7 @@ message_responses as (
         messages.source_system,
         messages.message_id,
         coalesce(recipients.customer_id, messages.customer_id) as customer_id,
+        messages.campaign_id,
         messages.action_id,
 
         messages.channel,

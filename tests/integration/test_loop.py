@@ -156,6 +156,16 @@ class TestLoop:
         (_, others), (_, fans) = ask(query)
         assert fans > 3 * others
 
+    def test_score_says_how_much_of_what_the_customer_buys_the_offer_is_about(self) -> None:
+        """The third action was never carried out, so nobody knows what it is about."""
+        known = "affinity_amount_share between 0 and 1 and affinity_days_share between 0 and 1"
+        query = f"select action_id, count(*) filter ({known}), max(affinity_days_share) > min(affinity_days_share)"
+        assert ask(f"{query} from predictions.response_propensity group by 1 order by 1") == [
+            ("type_a", 400, True),
+            ("type_b", 400, True),
+            ("type_c", 0, None),
+        ]
+
     def test_every_buyer_has_a_value_that_grows_with_the_horizon(self) -> None:
         names = [f"expected_value_{horizon}d" for horizon in (7, 14, 30, 60, 90, 365)]
         ordered = " and ".join(f"{near} < {far}" for near, far in pairwise(names))

@@ -78,9 +78,8 @@ def test_action_never_tried_falls_back_to_its_channel(messages: pd.DataFrame, mo
 
 
 def intervals(model: ResponsePropensityModel, inputs: pd.DataFrame) -> pd.DataFrame:
-    matrix = model.encoding.matrix(inputs)
-    low, high = model.interval(matrix)
-    return pd.DataFrame({"low": low, "middle": model.probability(matrix), "high": high})
+    middle, low, high = model.scores(model.encoding.matrix(inputs))
+    return pd.DataFrame({"low": low, "middle": middle, "high": high})
 
 
 def test_action_never_tried_has_an_interval_and_a_tried_one_none(
@@ -291,7 +290,11 @@ def test_constant_unknown_and_countless_texts_do_no_harm(
     other = response_propensity.fit(
         useless, messages["responded"].to_numpy(), sent_at=messages["sent_at"], seed=1, optional=["offer_percent"]
     )
-    assert np.corrcoef(other.predict(useless), model.predict(messages[INPUTS]))[0, 1] > 0.98
+    assert other.encoding.categories["serial"] == []
+    scores = other.predict(useless)
+    assert np.corrcoef(scores, model.predict(messages[INPUTS]))[0, 1] > 0.98
+    # What was the same in every message taught nothing: neither does another value of it, once there is one.
+    assert other.predict(useless.assign(constant=2.0, unknown=5.0)) == pytest.approx(scores, abs=1e-3)
 
 
 def test_of_ten_thousand_frequent_texts_the_most_frequent_have_codes() -> None:
@@ -323,6 +326,13 @@ def test_no_messages_is_one_line(messages: pd.DataFrame) -> None:
 def test_logs_of_refunds_mirror_those_of_purchases() -> None:
     values = np.array([[-9.0], [9.0], [np.nan]])
     assert learn_linear_inputs(values).matrix(values) == pytest.approx(np.array([[-1, 0], [1, 0], [0, 1]]))
+
+
+def test_columns_that_are_null_together_share_an_indicator() -> None:
+    n = np.nan
+    values = np.array([[n, 1, n, n], [2, 2, 2, n], [n, 3, n, 4]])
+    assert learn_linear_inputs(values).indicated.tolist() == [0, 3]
+    assert learn_linear_inputs(values[:, 1:2]).indicated.tolist() == []
 
 
 def test_dates_among_the_inputs_are_named(messages: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ import pytest
 from test_training_repurchase_timing import CUT, observed, purchase_histories
 
 from training import offers, repurchase_timing, response_propensity
+from training.affinity import AFFINITY
 from training.attributes import expand_attributes
 from training.encoding import Encoding
 from training.errors import TrainingError
@@ -36,7 +37,11 @@ def offered(customers: pd.DataFrame) -> pd.DataFrame:
         **{name: random.choice(np.array(known, dtype=object), len(frame)) for name, known in choose.items()}
     )
     frame["customer"] = random.choice(np.array(['{"club": true}', '{"club": false, "tier": "gold"}', None]), len(frame))
-    liked = (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5
+    for name in AFFINITY:
+        frame[name] = np.where(random.random(len(frame)) < 0.1, np.nan, random.random(len(frame)))
+    liked = (
+        (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5 + 2 * frame[AFFINITY[0]].fillna(0)
+    )
     frame["responded"] = random.random(len(frame)) < 1 / (1 + np.exp(2 - liked))
     return frame
 
@@ -65,7 +70,8 @@ def plain(row: pd.Series) -> dict[str, Any]:
 
 def offer(row: pd.Series) -> Offer:
     features = plain(row[[*INPUTS, "channel"]]) | {"attributes": row["customer"]}
-    return Offer(row["action_id"], row["channel"], features, row["attributes"])
+    amount, days = plain(row[list(AFFINITY)]).values()
+    return Offer(row["action_id"], row["channel"], features, row["attributes"], (amount, days))
 
 
 def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
@@ -77,6 +83,20 @@ def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.Data
         single = scorer.score(plain(customers.iloc[row]), [offer(offered.iloc[one]) for one in chosen])
         assert single.timing == pytest.approx(timing.iloc[row].to_dict(), abs=1e-12, nan_ok=True)
         assert single.response == pytest.approx(response[list(chosen)], abs=1e-12)
+
+
+def test_offers_scored_in_parts_equal_those_of_one_frame(
+    scorer: Scorer, offered: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers, "PART_ROWS", 7)
+    features, chosen = features_of(offered).head(50), offered.sample(100, random_state=1).reset_index(drop=True)
+    row = np.random.default_rng(1).integers(0, 50, 100)
+    texts = scorer.response.encoding.texts
+    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, texts)
+    asked = offers.Recipients(features, row)
+    in_parts = offers.scored(scorer.response.encoding, asked, chosen, scorer.response.scores)
+    assert in_parts.shape == (3, 100)
+    assert in_parts[0] == pytest.approx(scorer.response.predict(whole), abs=1e-12)
 
 
 def test_only_an_offer_never_made_has_an_interval(
@@ -140,10 +160,11 @@ def test_infinite_feature_of_one_customer_is_named(
 
 
 def test_row_is_encoded_as_in_a_frame() -> None:
-    encoding = Encoding({"amount": None, "shade": ["1", "red"], "gone": ["x"]}, frozenset({"gone"}))
+    encoding = Encoding({"amount": None, "shade": ["1", "True", "red"], "gone": ["x"]}, frozenset({"gone"}))
     rows: list[dict[str, Any]] = [
         {"amount": 2.5, "shade": "red"},
         {"amount": True, "shade": 1},
+        {"amount": 7, "shade": True},
         {"amount": None, "shade": None},
         {"amount": "12", "shade": "blue", "gone": "x"},
         {"amount": "a dozen", "shade": float("nan"), "gone": None},

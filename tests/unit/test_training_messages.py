@@ -1,0 +1,78 @@
+"""Messages to learn from: of very many a sample, always the same one."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+import pytest
+
+from training import dataset
+
+CUT = date(2024, 6, 1)
+
+
+@pytest.fixture(scope="module")
+def lake() -> Iterator[duckdb.DuckDBPyConnection]:
+    """1,000 messages by post of 1 March; every tenth was answered, and of offer b every fifth withheld."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            attach ':memory:' as lake;
+            create schema lake.labels;
+            create schema lake.intermediate;
+
+            create table lake.labels.message_responses as
+            select
+                'shop' as source_system,
+                'm' || n as message_id,
+                'spring' as campaign_id,
+                'c' || n as customer_id,
+                case when n < 600 then 'a' else 'b' end as action_id,
+                'post' as channel,
+                case when n >= 600 and n % 5 = 0 then 'control' else 'treatment' end as arm,
+                '{}' as attributes,
+                timestamp '2024-03-01' as sent_at,
+                timestamp '2024-04-01' as outcome_closes_at,
+                timestamp '2024-03-01' as message_known_at,
+                cast(null as timestamp) as message_superseded_at,
+                case when n % 10 = 1 then timestamp '2024-03-05' end as responded_at,
+                case when n % 10 = 1 then timestamp '2024-03-05' end as response_known_at,
+                cast(null as timestamp) as response_superseded_at
+            from range(1000) as messages(n);
+
+            create table lake.intermediate.int_category_totals_versioned (
+                customer_id varchar, category varchar, net_amount decimal(38, 4), category_days bigint, known_at date,
+                superseded_at date
+            );
+
+            create table lake.intermediate.int_campaign_products_versioned (
+                source_system varchar, campaign_id varchar, product_key varchar, category varchar,
+                known_at timestamp, superseded_at timestamp
+            );
+
+            use lake
+            """
+        )
+        yield connection
+
+
+def test_few_messages_are_all_taken(lake: duckdb.DuckDBPyConnection) -> None:
+    sent = dataset.messages(lake, sent_from=None, cut=CUT)
+    assert (len(sent), sent["responded"].sum(), set(sent["of_messages"])) == (920, 100, {920})
+
+
+def test_of_more_messages_than_the_limit_the_same_sample_is_taken(lake: duckdb.DuckDBPyConnection) -> None:
+    whole = dataset.messages(lake, sent_from=None, cut=CUT)
+    sample = dataset.messages(lake, sent_from=None, cut=CUT, limit=300)
+    assert 250 < len(sample) < 350
+    assert set(sample["of_messages"]) == {920}
+    assert 0.05 < sample["responded"].mean() < 0.17
+    assert set(sample["customer_id"]) < set(whole["customer_id"])
+    assert sample.equals(dataset.messages(lake, sent_from=None, cut=CUT, limit=300))
+
+
+def test_both_arms_are_those_of_offers_that_have_both(lake: duckdb.DuckDBPyConnection) -> None:
+    """So the limit is spent on tests, however many other messages there are."""
+    tested = dataset.messages(lake, sent_from=None, cut=CUT, arm=None, limit=400)
+    assert set(tested["action_id"]) == {"b"}
+    assert tested["arm"].value_counts().to_dict() == {"treatment": 320, "control": 80}
