@@ -13,7 +13,7 @@ import pytest
 from feast import FeatureStore
 
 from feast_lake import LakeError, publish_view, wire
-from feast_lake.online_store import Packed
+from feast_lake.packed_store import Packed, kept
 from feast_lake.publishing import online_store
 from feast_lake.redis_store import LakeRedisOnlineStore
 from feast_lake_fixtures import CUSTOMER, PURCHASES, build_lake, feature_store, purchases_view
@@ -59,7 +59,9 @@ def read(store: FeatureStore, customer: str) -> list[object]:
 
 def packed(store: FeatureStore, customer: str) -> Packed | None:
     (key,) = wire.entity_keys([(customer,)], ["customer_id"])
-    return online_store(store).read_packed(store.config, store.get_feature_view("purchases"), [key]).get(key)
+    view = kept(store.config, store.get_feature_view("purchases"))
+    [[found]] = online_store(store).read_packed(store.config, [(view, [key])])
+    return found
 
 
 def write(store: FeatureStore, customer: str, at: str, spend: float) -> None:
