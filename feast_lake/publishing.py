@@ -41,7 +41,6 @@ def publish_view(
     start: datetime,
     end: datetime,
     mark: str = "",
-    snapshot: int | None = None,
 ) -> Replaced:
     """Make the online store hold the newest row of each key from start to end, both inclusive.
 
@@ -49,17 +48,13 @@ def publish_view(
 
     Args:
         mark: what `published_mark` will say of this view, such as the lake's snapshot.
-        snapshot: of the lake to publish; None: as the store reads it.
 
     Raises:
         LakeError: a view that is not in the lake or no longer what was applied, or a lake or store of another kind.
     """
     sink = online_store(store)
-    lake = Lake.of(store.config)
-    if snapshot is not None:
-        lake = replace(lake, snapshot=snapshot)
     with explained(f"publish {view.name}"):
-        batches = _batches(lake, view, start=start, end=end)
+        batches = _batches(Lake.of(store.config), view, start=start, end=end)
         replaced = sink.replace_published(store.config, view, batches, end=end, mark=mark)
     store.registry.apply_materialization(view, store.project, start, end)
     return replaced
@@ -68,6 +63,8 @@ def publish_view(
 def _batches(lake: Lake, view: FeatureView, *, start: datetime, end: datetime) -> Iterator[pa.RecordBatch]:
     [read] = view_reads([view], [f"{view.name}:{field.name}" for field in view.features]).values()
     with lake.read() as connection:
+        # One transaction, so that what is read is what was checked, whoever builds meanwhile.
+        connection.begin()
         checked_key_types(connection, [read])
         yield from connection.execute(_statement(view, read, start=start, end=end)).to_arrow_reader(_ROWS_PER_BATCH)
 

@@ -172,7 +172,7 @@ def _open(settings: RedisOnlineStoreConfig) -> Any:
     if settings.redis_type == RedisType.redis_cluster:
         raise LakeError("The online store cannot be a Redis cluster; give one server, or sentinels")
     if "socket_timeout=" not in settings.connection_string:
-        patient = f"{settings.connection_string},socket_timeout=10,socket_connect_timeout=10"
+        patient = f"{settings.connection_string},socket_timeout=5,socket_connect_timeout=5"
         settings = settings.model_copy(update={"connection_string": patient})
     client = RedisOnlineStore()._get_client(settings)
     # One more try finds a server that was restarted.
