@@ -196,7 +196,7 @@ class PackedStore(OnlineStore):
 
     @abstractmethod
     def count_published(self, config: RepoConfig, view: FeatureView) -> int:
-        """Keys of a view that were published and can be read."""
+        """Keys of a view that are online."""
 
     @abstractmethod
     def _create(self, config: RepoConfig, view: Kept) -> None: ...

@@ -1,6 +1,6 @@
 """An online store in Redis: a string per key and view, `<layout> <seconds since 1970> <values as JSON>`.
 
-Beside them a set per view holds the keys that were published. Ages are compared inside Redis, by scripts.
+Beside them a set per view holds its entity keys. Ages are compared inside Redis, by scripts.
 """
 
 from __future__ import annotations
@@ -21,28 +21,36 @@ from redis.retry import Retry
 from feast_lake.errors import LakeError
 from feast_lake.packed_store import Kept, Packed, PackedStore, Row, kept
 
-# ARGV[1] is the layout. What is there counts as newer only if it can be read.
-_IS_NEWER = """
+# KEYS[1] is the set of the view's entity keys, the others are its rows. ARGV[1] is the layout, ARGV[2] how long the
+# rows' prefix is. What is there counts as newer only if it can be read.
+_SHARED = """
 local function is_newer(there, at)
     local found, seconds = string.match(there or '', '^(%S+) (%S+) ')
     return found == ARGV[1] and tonumber(seconds) > tonumber(at)
 end
+local function entity(key)
+    return string.sub(key, ARGV[2] + 1)
+end
 """
-# Then, for each key: its time and what to write. Of equal age what comes later counts.
-WRITE = f"""{_IS_NEWER}
-for i, key in ipairs(KEYS) do
-    local there = redis.call('GET', key)
-    if there ~= ARGV[2 * i + 1] and not is_newer(there, ARGV[2 * i]) then
-        redis.call('SET', key, ARGV[2 * i + 1])
+# Then, for each row: its time and what to write. Of equal age what comes later counts.
+WRITE = f"""{_SHARED}
+for i = 2, #KEYS do
+    local there = redis.call('GET', KEYS[i])
+    if not there then
+        redis.call('SADD', KEYS[1], entity(KEYS[i]))
+    end
+    if there ~= ARGV[2 * i] and not is_newer(there, ARGV[2 * i - 1]) then
+        redis.call('SET', KEYS[i], ARGV[2 * i])
     end
 end
 """
-# ARGV[2] is the time up to which rows go; gives how many went.
-REMOVE = f"""{_IS_NEWER}
+# ARGV[3] is the time up to which rows go; gives how many went.
+REMOVE = f"""{_SHARED}
 local removed = 0
-for _, key in ipairs(KEYS) do
-    if not is_newer(redis.call('GET', key), ARGV[2]) then
-        removed = removed + redis.call('DEL', key)
+for i = 2, #KEYS do
+    if not is_newer(redis.call('GET', KEYS[i]), ARGV[3]) then
+        removed = removed + redis.call('DEL', KEYS[i])
+        redis.call('SREM', KEYS[1], entity(KEYS[i]))
     end
 end
 return removed
@@ -93,7 +101,7 @@ class LakeRedisOnlineStore(PackedStore):
 
     @_answered()
     def count_published(self, config: RepoConfig, view: FeatureView) -> int:
-        return int(self._client(config).scard(_published(kept(config, view))))
+        return int(self._client(config).scard(_keys(kept(config, view))))
 
     def _create(self, config: RepoConfig, view: Kept) -> None:
         """Nothing is needed."""
@@ -116,14 +124,15 @@ class LakeRedisOnlineStore(PackedStore):
         write = client.register_script(WRITE)
         for part in _parts(rows):
             values = [value for _, at, packed in part for value in (at, f"{view.layout} {at} {packed}")]
-            write([_prefix(view) + key for key, _, _ in part], [view.layout, *values], client=pipe)
+            rows_at = [_prefix(view) + key for key, _, _ in part]
+            write([_keys(view), *rows_at], [view.layout, len(_prefix(view)), *values], client=pipe)
 
     @_answered()
     def _replace(
         self, config: RepoConfig, view: Kept, batches: Iterator[list[Row]], *, end: int, mark: str
     ) -> tuple[int, int]:
         client = self._client(config)
-        published, staged = _published(view), f"{_published(view)}:{uuid4().hex}"
+        staged = f"{_keys(view)}:{uuid4().hex}"
         client.hdel(_marks(view.project), view.view)
         for rows in batches:
             with client.pipeline(transaction=False) as pipe:
@@ -133,21 +142,15 @@ class LakeRedisOnlineStore(PackedStore):
                 pipe.expire(staged, 86_400)
                 pipe.execute()
         keys = int(client.scard(staged))
-        removed = self._remove(client, view, client.sdiff(published, staged), end)
-        with client.pipeline(transaction=True) as pipe:
-            if keys:
-                pipe.rename(staged, published)
-                pipe.persist(published)
-            else:
-                pipe.delete(published)
-            pipe.hset(_marks(view.project), view.view, mark)
-            pipe.execute()
+        removed = self._remove(client, view, client.sdiff(_keys(view), staged), end)
+        client.delete(staged)
+        client.hset(_marks(view.project), view.view, mark)
         return keys, removed
 
     def _remove(self, client: Any, view: Kept, keys: Iterable[bytes], end: int) -> int:
         remove = client.register_script(REMOVE)
         parts = _parts(_prefix(view) + key for key in keys)
-        return sum(int(remove(part, [view.layout, end])) for part in parts)
+        return sum(int(remove([_keys(view), *part], [view.layout, len(_prefix(view)), end])) for part in parts)
 
     @_answered()
     def forget(self, config: RepoConfig, values: Iterable[str]) -> int:
@@ -158,8 +161,8 @@ class LakeRedisOnlineStore(PackedStore):
             part = len(value.encode()).to_bytes(4, "little") + value.encode()
             for key in client.scan_iter(b"*" + _literally(part) + b"*", count=10_000):
                 count += client.delete(key)
-            for published in client.scan_iter(f"{config.project}:*:published*"):
-                client.srem(published, *(member for member in client.smembers(published) if part in member), b"")
+            for keys in client.scan_iter(f"{config.project}:*:keys*", _type="set"):
+                client.srem(keys, *(member for member in client.smembers(keys) if part in member), b"")
         return count
 
 
@@ -200,8 +203,8 @@ def _prefix(view: Kept) -> bytes:
     return f"{view.project}:{view.view}:".encode()
 
 
-def _published(view: Kept) -> str:
-    return f"{view.project}:{view.view}:published"
+def _keys(view: Kept) -> str:
+    return f"{view.project}:{view.view}:keys"
 
 
 def _marks(project: str) -> str:

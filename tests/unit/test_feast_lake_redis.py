@@ -102,15 +102,25 @@ def test_keys_that_left_the_window_go_and_pushed_ones_stay(store: FeatureStore) 
     assert (read(store, "bob"), packed(store, "bob")) == ([None, None], None)
 
 
+def test_pushed_key_that_the_lake_does_not_have_goes_once_a_later_day_is_published(store: FeatureStore) -> None:
+    purchases = store.get_feature_view("purchases")
+    write(store, "zoe", "2024-01-08 15:00", 50.0)
+    assert publish_view(store, purchases, start=START, end=END) == (2, 4, 1)
+    assert packed(store, "zoe") is None
+    assert online_store(store).count_published(store.config, purchases) == 2
+
+
 def test_forgotten_key_leaves_every_view_and_no_other_goes(store: FeatureStore) -> None:
     view = store.get_feature_view("purchases")
+    write(store, "a:keys", "2024-02-01", 50.0)
     publish_view(store, view, start=START, end=END)
     redis = online_store(store)
     assert isinstance(redis, LakeRedisOnlineStore)
     assert redis.forget(store.config, ["ann"]) == 1
     assert (read(store, "ann"), packed(store, "ann")) == ([None, None], None)
     assert read(store, "bob") == [None, 5.0]
-    assert redis.count_published(store.config, view) == 1
+    assert read(store, "a:keys") == [9, 50.0]
+    assert redis.count_published(store.config, view) == 2
 
 
 def test_values_of_another_layout_are_not_read_and_do_not_stand_in_the_way(store: FeatureStore) -> None:
