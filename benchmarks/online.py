@@ -1,105 +1,39 @@
 """Online reads and publishing: a Reader and `publish_view` beside Feast as it comes, and the bare store as the floor.
 
-A made-up lake of 4 views with 15 features each. Reads are timed one by one after a warm-up, in one thread and in four;
-the peers answer for the same customers. Publishing counts values per second. Writes benchmarks/results/online.json.
+A made-up lake of 4 views with 15 features each, once with the features in SQLite and once in Redis. Reads are timed one
+by one after a warm-up, in one thread and in four; the peers answer for the same customers. Publishing counts values per
+second. Writes benchmarks/results/online.json.
 """
 
 import argparse
 import json
 import os
-import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
-import duckdb
 import numpy as np
-import yaml
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
-from feast.types import Float64, Int64, String
+from feast import FeatureStore
 from machine import facts, write
+from online_stores import AS_OF, FEATURES, VIEWS, make_lake, open_store, redis_server, repository_name, served
 
-from feast_lake import LakeSource, install_extensions, publish_view, wire
+from feast_lake import publish_view, wire
 from millpond.reader import Reader
 
-VIEWS, FEATURES = 4, 15
-AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
 START = AS_OF - timedelta(days=14)
 AT = AS_OF + timedelta(hours=12)
 GOALS = {"one_p99_ms": 2, "hundred_p50_ms": 10, "publishing_over_feast": 5}
 
 
-def make_lake(folder: Path, customers: int) -> None:
-    install_extensions()
-    with duckdb.connect() as connection:
-        connection.execute("load ducklake; load sqlite_scanner")
-        connection.execute(f"attach 'ducklake:sqlite:{folder}/catalog.sqlite' as lake (data_path '{folder}/data')")
-        connection.execute("create schema lake.features")
-        for view in range(VIEWS):
-            columns = ", ".join(
-                f"hash(n, {view}, {one})::double / 1e15 as v{view}_f{one}"
-                if one % 2
-                else f"nullif(hash(n, {view}, {one}) % 100, 0)::bigint as v{view}_f{one}"
-                for one in range(FEATURES)
-            )
-            connection.execute(
-                f"create table lake.features.v{view} as "
-                f"select 'shop/' || n as customer_id, date '{AS_OF:%Y-%m-%d}' as observation_date, {columns} "
-                f"from range({customers}) as customers(n)"
-            )
-
-
-def open_store(folder: Path, kind: str) -> FeatureStore:
-    """A store on the lake: `ours`, or `feast` with the online store that Feast ships."""
-    ours = {"type": "feast_lake.online_store.WalSqliteOnlineStore", "path": f"{folder}/ours.db"}
-    repository = folder / kind
-    repository.mkdir(exist_ok=True)
-    settings = {
-        "project": "bench",
-        "provider": "local",
-        "registry": {"registry_type": "sql", "path": f"sqlite:///{folder}/{kind}-registry.db"},
-        "offline_store": {
-            "type": "feast_lake.offline_store.LakeOfflineStore",
-            "catalog": f"sqlite:{folder}/catalog.sqlite",
-            "data_path": f"{folder}/data",
-        },
-        "online_store": ours if kind == "ours" else {"type": "sqlite", "path": f"{folder}/feast.db"},
-        "entity_key_serialization_version": 3,
-        "materialization": {"pull_latest_features": True, "online_write_batch_size": 5000},
-    }
-    (repository / "feature_store.yaml").write_text(yaml.safe_dump(settings))
-    store = FeatureStore(repo_path=str(repository))
-    customer = Entity(name="customer", join_keys=["customer_id"], value_type=ValueType.STRING)
-    views = [
-        FeatureView(
-            name=f"v{view}",
-            entities=[customer],
-            ttl=timedelta(days=14),
-            schema=[
-                Field(name="customer_id", dtype=String),
-                *(Field(name=f"v{view}_f{one}", dtype=Float64 if one % 2 else Int64) for one in range(FEATURES)),
-            ],
-            source=LakeSource(table=f"features.v{view}", timestamp_field="observation_date"),
-        )
-        for view in range(VIEWS)
-    ]
-    store.apply([customer, *views, FeatureService(name="all", features=list(views))])
-    return store
-
-
-def publishing(folder: Path, customers: int) -> dict[str, Any]:
+def publishing(ours: FeatureStore, feast: FeatureStore, customers: int) -> dict[str, Any]:
     """Values per second into an empty store and, the second time, over what is there."""
     values = customers * VIEWS * FEATURES
-    ours, feast = open_store(folder, "ours"), open_store(folder, "feast")
     result: dict[str, Any] = {"values": values}
     for turn in ("first", "again"):
         begin = perf_counter()
@@ -141,8 +75,8 @@ def timed(
     return {"p50_ms": round(p50, 3), "p99_ms": round(p99, 3), "calls_per_second": round(len(milliseconds) / seconds)}
 
 
-def raw_read(folder: Path) -> Callable[[list[str]], object]:
-    """The floor: every value of the customers out of Feast's tables, as bytes."""
+def sqlite_floor(folder: Path) -> Callable[[list[str]], object]:
+    """Every value of the customers out of Feast's tables, as bytes."""
     local = threading.local()
 
     def ask(customers: list[str]) -> object:
@@ -156,63 +90,51 @@ def raw_read(folder: Path) -> Callable[[list[str]], object]:
     return ask
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[Callable[[list[str]], object]]:
-    """`feast serve` in another process, asked over HTTP on the loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "feast.cli.cli", "-c", str(folder / "feast"), "serve", "--host", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--no-access-log"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def redis_floor(address: str) -> Callable[[list[str]], object]:
+    """Every value of the customers out of Feast's hashes, as bytes, in one pipeline."""
+    import redis
+    from feast.infra.online_stores.helpers import _mmh3
+
+    host, _, port = address.partition(":")
+    client = redis.Redis(host, int(port), db=1)
+    fields = [_mmh3(f"v{view}:v{view}_f{one}") for view in range(VIEWS) for one in range(FEATURES)]
 
     def ask(customers: list[str]) -> object:
-        body = json.dumps({"feature_service": "all", "entities": {"customer_id": customers}}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/get-online-features", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        with client.pipeline(transaction=False) as pipe:
+            for key in wire.entity_keys([(customer,) for customer in customers], ["customer_id"]):
+                pipe.hmget(key + b"bench", fields)
+            return pipe.execute()
 
-    try:
-        for _ in range(300):
-            try:
-                ask(["shop/0"])
-                break
-            except OSError:
-                sleep(0.2)
-        yield ask
-    finally:
-        process.terminate()
-        process.wait()
+    return ask
 
 
-def reads(folder: Path, customers: int, seconds: float) -> dict[str, Any]:
+def check_agreement(reader: Reader, through_feast: Callable[[list[str]], dict[str, list[Any]]]) -> None:
+    asked = [f"shop/{n}" for n in range(20)]
+    expected, found = through_feast(asked), reader.read(asked, at=AT)
+    if any(
+        vector.values[name] != expected[name][place] for place, vector in enumerate(found) for name in vector.values
+    ):
+        sys.exit("the reader and Feast do not agree")
+
+
+def reads(folder: Path, customers: int, seconds: float, redis: str | None) -> dict[str, Any]:
     """Each way of reading, for 1 and 100 customers, in 1 and 4 threads."""
-    feast = open_store(folder, "feast")
+    feast = open_store(folder, "feast", redis)
     service = feast.get_feature_service("all")
-    reader = Reader("all", store=open_store(folder, "ours"))
+    reader = Reader("all", store=open_store(folder, "ours", redis))
 
-    def through_feast(asked: list[str]) -> object:
-        return feast.get_online_features(service, [{"customer_id": customer} for customer in asked]).to_dict()
+    def through_feast(asked: list[str]) -> dict[str, list[Any]]:
+        found = feast.get_online_features(service, [{"customer_id": customer} for customer in asked])
+        values: dict[str, list[Any]] = found.to_dict()
+        return values
 
-    def check() -> None:
-        asked = [f"shop/{n}" for n in range(20)]
-        expected = through_feast(asked)
-        found = reader.read(asked, at=AT)
-        if any(
-            vector.values[name] != expected[name][place] for place, vector in enumerate(found) for name in vector.values
-        ):
-            sys.exit("the reader and Feast do not agree")
-
-    check()
-    with served(folder) as over_http:
+    check_agreement(reader, through_feast)
+    with served(folder / repository_name("feast", redis)) as over_http:
         ways: dict[str, Callable[[list[str]], object]] = {
             "reader": lambda asked: reader.read(asked, at=AT),
             "feast": through_feast,
             "feast serve": over_http,
-            "raw store": raw_read(folder),
+            "raw store": redis_floor(redis) if redis else sqlite_floor(folder),
         }
         return {
             way: {
@@ -222,6 +144,12 @@ def reads(folder: Path, customers: int, seconds: float) -> dict[str, Any]:
             }
             for way, ask in ways.items()
         }
+
+
+def measured(folder: Path, customers: int, seconds: float, redis: str | None) -> dict[str, Any]:
+    ours, feast = open_store(folder, "ours", redis), open_store(folder, "feast", redis)
+    published = publishing(ours, feast, customers)
+    return {"publishing": published, "reads": reads(folder, customers, seconds, redis)}
 
 
 def main() -> None:
@@ -234,15 +162,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="millpond-online-") as name:
         folder = Path(name)
         make_lake(folder, arguments.customers)
-        result = {
-            "customers": arguments.customers,
-            "features": VIEWS * FEATURES,
-            "goals": GOALS,
-            "publishing": publishing(folder, arguments.customers),
-            "reads": reads(folder, arguments.customers, arguments.seconds),
-        }
-    path = write("online", {**before, **result})
-    print(json.dumps({"publishing": result["publishing"], "reads": result["reads"]}, indent=1))
+        stores = {"sqlite": measured(folder, arguments.customers, arguments.seconds, redis=None)}
+        with redis_server(folder) as redis:
+            if redis:
+                stores["redis"] = measured(folder, arguments.customers, arguments.seconds, redis)
+    sizes = {"customers": arguments.customers, "features": VIEWS * FEATURES}
+    path = write("online", {**before, **sizes, "goals": GOALS, "stores": stores})
+    print(json.dumps(stores, indent=1))
     print(path.name)
 
 

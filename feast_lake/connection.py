@@ -31,11 +31,13 @@ class Address:
         scheme: "sqlite", "postgres", or "" for a catalog in a DuckDB file.
         location: the catalog's file, or its connection string.
         options: of ATTACH, as SQL.
+        memory_limit: of DuckDB's work, such as `4GB`; "" for DuckDB's own.
     """
 
     scheme: str
     location: str
     options: str
+    memory_limit: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -55,6 +57,8 @@ class Address:
                 beside = Path(self.location).parent if self.is_file else Path(tempfile.gettempdir())
                 spill = beside / f".spill-{uuid.uuid4().hex}"
                 connection.execute(f"SET temp_directory = {literal(str(spill))}")
+                if self.memory_limit:
+                    connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
                 start_session(connection)
         except BaseException:
             connection.close()
@@ -91,9 +95,15 @@ def connect(
 
 
 def address_of(
-    catalog: str, *, data_path: str | None, snapshot: int | None, read_only: bool, schema: str | None = None
+    catalog: str,
+    *,
+    data_path: str | None,
+    snapshot: int | None,
+    read_only: bool,
+    schema: str | None = None,
+    memory_limit: str | None = None,
 ) -> Address:
-    """Expand the arguments of `connect`.
+    """Expand the arguments of `connect`; memory_limit as of `Address`.
 
     Raises:
         LakeError: no catalog there, a variable that is not set, or a snapshot to be written to.
@@ -103,7 +113,7 @@ def address_of(
     schema = schema or (_published_schema(location) if scheme == "postgres" else None)
     if schema:
         options.append(f"METADATA_SCHEMA {literal(schema)}")
-    return Address(scheme, location, f" ({', '.join(options)})" if options else "")
+    return Address(scheme, location, f" ({', '.join(options)})" if options else "", memory_limit or "")
 
 
 def start_session(connection: DuckDBPyConnection) -> None:

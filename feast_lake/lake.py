@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from feast_lake.branch import InPlace, branch_of
 from feast_lake.connection import Address, address_of, connect, start_session
 from feast_lake.errors import LakeError
 from feast_lake.place import Place
@@ -23,11 +24,12 @@ _MOST_KEPT = 4
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake that can be opened: the arguments of `connect`, still unexpanded."""
+    """A lake that can be opened: the arguments of `reader`, still unexpanded."""
 
     catalog: str
     data_path: str | None = None
     snapshot: int | None = None
+    memory_limit: str | None = None
 
     @staticmethod
     def of(config: RepoConfig) -> Lake:
@@ -39,18 +41,25 @@ class Lake:
         store = config.offline_store
         if not hasattr(store, "catalog"):
             raise LakeError(f"The offline store {store.type} has no lake; use LakeOfflineStore")
-        return Lake(store.catalog, store.data_path, store.lake_snapshot)
+        return Lake(store.catalog, store.data_path, store.lake_snapshot, store.memory_limit)
 
     def read(self) -> DuckDBPyConnection:
         """A connection that can only read, at the snapshot if one is set; see `reader`."""
-        return reader(self.catalog, self.data_path, self.snapshot)
+        return reader(self.catalog, self.data_path, self.snapshot, self.memory_limit)
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether the catalog is a DuckDB file, which cannot be written to while it is read."""
+        return isinstance(branch_of(self.catalog), InPlace)
 
     def write(self, branch: Place) -> DuckDBPyConnection:
         """A connection of its own that can write to a branch of this lake; refused where a snapshot is set."""
         return connect(branch.catalog, self.data_path, self.snapshot, read_only=False, schema=branch.schema)
 
 
-def reader(catalog: str, data_path: str | None = None, snapshot: int | None = None) -> DuckDBPyConnection:
+def reader(
+    catalog: str, data_path: str | None = None, snapshot: int | None = None, memory_limit: str | None = None
+) -> DuckDBPyConnection:
     """Open a lake for reading, on a DuckDB that this process keeps open: connecting costs only once.
 
     Each call is a session of its own with its own temporary tables and settings, so threads take one
@@ -59,7 +68,8 @@ def reader(catalog: str, data_path: str | None = None, snapshot: int | None = No
     DuckDB file would stay closed to writers; others are opened as `connect` does.
 
     Args:
-        catalog: as for `connect`, like the other two.
+        catalog: as for `connect`, like the next two.
+        memory_limit: what DuckDB's work may take, such as `4GB`; beyond it goes onto the disk.
 
     Returns:
         A connection as from `connect`; close it, or use it in `with`.
@@ -67,7 +77,7 @@ def reader(catalog: str, data_path: str | None = None, snapshot: int | None = No
     Raises:
         LakeError: as from `connect`.
     """
-    address = address_of(catalog, data_path=data_path, snapshot=snapshot, read_only=True)
+    address = address_of(catalog, data_path=data_path, snapshot=snapshot, read_only=True, memory_limit=memory_limit)
     if address.scheme != "sqlite":
         return address.open()
     # A rebuilt catalog may have the old one's inode, but not its time of change.

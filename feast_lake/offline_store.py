@@ -37,12 +37,15 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):
         catalog: the lake's catalog, `sqlite:<file>` or `postgres:<connection string>`.
         data_path: the lake's data files, if they are not where the catalog says.
         lake_snapshot: read this snapshot rather than the newest; the lake is then read-only.
+        memory_limit: what DuckDB may take for a read, such as `4GB`; what is beyond goes onto the
+            disk beside the catalog. Default: DuckDB's own, 80 % of the machine's memory.
     """
 
     type: Literal["feast_lake.offline_store.LakeOfflineStore"] = "feast_lake.offline_store.LakeOfflineStore"
     catalog: StrictStr
     data_path: StrictStr | None = None
     lake_snapshot: StrictInt | None = None
+    memory_limit: StrictStr | None = None
 
 
 class LakeOfflineStore(OfflineStore):

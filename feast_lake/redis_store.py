@@ -1,46 +1,62 @@
-"""Feast's Redis online store, but a value never makes way for an older one, and each key is also kept packed.
+"""An online store in Redis: a string per key and view, `<layout> <seconds since 1970> <values as JSON>`.
 
-One hash per entity key, laid out as Feast's: a field per feature and `_ts:<view>`. Beside them `_at:<view>`, seconds
-since 1970, by which a script compares ages inside Redis, and `_packed:<view>`; a set per view holds what was published.
+Beside them a set per view holds its entity keys. Ages are compared inside Redis, by scripts.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 from uuid import uuid4
 
-import pyarrow as pa
 from feast import FeatureView
-from feast.infra.online_stores.helpers import _mmh3
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
-from feast.protos.feast.types.Value_pb2 import Value as ValueProto
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.repo_config import RepoConfig
-from google.protobuf.timestamp_pb2 import Timestamp
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
-from feast_lake import wire
 from feast_lake.errors import LakeError
-from feast_lake.online_store import Packed, Replaced, layout, seconds, stamps
+from feast_lake.packed_store import Kept, Packed, PackedStore, Row, kept
 
-# Writes the fields of one view unless newer ones are there; of equal age what comes later counts.
-WRITE = """
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-if there and tonumber(there) > tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], unpack(ARGV, 3))
-return 1
+# KEYS[1] is the set of the view's entity keys, the others are its rows. ARGV[1] is the layout, ARGV[2] how long the
+# rows' prefix is. What is there counts as newer only if it can be read.
+_SHARED = """
+local function is_newer(there, at)
+    local found, seconds = string.match(there or '', '^(%S+) (%S+) ')
+    return found == ARGV[1] and tonumber(seconds) > tonumber(at)
+end
+local function entity(key)
+    return string.sub(key, ARGV[2] + 1)
+end
 """
-# Removes the fields of one view, unless they are newer.
-REMOVE = """
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-if not there or tonumber(there) > tonumber(ARGV[2]) then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1], unpack(ARGV, 3))
-return 1
+# Then, for each row: its time and what to write. Of equal age what comes later counts.
+WRITE = f"""{_SHARED}
+for i = 2, #KEYS do
+    local there = redis.call('GET', KEYS[i])
+    if not there then
+        redis.call('SADD', KEYS[1], entity(KEYS[i]))
+    end
+    if there ~= ARGV[2 * i] and not is_newer(there, ARGV[2 * i - 1]) then
+        redis.call('SET', KEYS[i], ARGV[2 * i])
+    end
+end
 """
+# ARGV[3] is the time up to which rows go; gives how many went.
+REMOVE = f"""{_SHARED}
+local removed = 0
+for i = 2, #KEYS do
+    if not is_newer(redis.call('GET', KEYS[i]), ARGV[3]) then
+        removed = removed + redis.call('DEL', KEYS[i])
+        redis.call('SREM', KEYS[1], entity(KEYS[i]))
+    end
+end
+return removed
+"""
+# A script holds up every reader: few keys in each.
+_KEYS_PER_SCRIPT = 200
 
 NAME: Literal["feast_lake.redis_store.LakeRedisOnlineStore"] = "feast_lake.redis_store.LakeRedisOnlineStore"
 
@@ -49,7 +65,7 @@ NAME: Literal["feast_lake.redis_store.LakeRedisOnlineStore"] = "feast_lake.redis
 def _answered() -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, TimeoutError) as error:
+    except RedisError as error:
         raise LakeError(f"The online store in Redis does not answer: {error}") from error
 
 
@@ -59,154 +75,137 @@ class LakeRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     type: Literal["feast_lake.redis_store.LakeRedisOnlineStore"] = NAME  # type: ignore[assignment]
 
 
-class LakeRedisOnlineStore(RedisOnlineStore):
-    """As `WalSqliteOnlineStore`, in Redis. A view is published key by key; its mark is set when it is whole."""
+class LakeRedisOnlineStore(PackedStore):
+    """A view is published key by key, and its mark is set when it is whole. Every error of Redis is a LakeError."""
+
+    def __init__(self) -> None:
+        self._opened: Any = None
+
+    def _client(self, config: RepoConfig) -> Any:
+        if self._opened is None:
+            self._opened = _open(config.online_store)
+        return self._opened
 
     @_answered()
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write values, each unless a newer one is there; of equal age the one that comes later counts."""
-        client = self._get_client(config.online_store)
-        names = [field.name for field in table.features]
-        write = client.register_script(WRITE)
-        with client.pipeline(transaction=False) as pipe:
-            for key, values, event_at, _ in data:
-                event_ts = seconds(event_at)
-                # Not all values came: what was packed is no longer whole.
-                is_whole = set(names) <= set(values)
-                packed = json.dumps([wire.python_value(values[name]) for name in names]) if is_whole else ""
-                fields = {name: value.SerializeToString() for name, value in values.items()}
-                entity_key = wire.key_bytes(key)
-                write([_key(config, entity_key)], _fields(table, event_ts, fields, packed), client=pipe)
-            pipe.execute()
-        if progress:
-            progress(len(data))
-
-    @_answered()
-    def replace_published(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        batches: Iterable[pa.RecordBatch],
-        *,
-        end: datetime,
-        mark: str = "",
-    ) -> Replaced:
-        """Make a view hold these rows and what was written for a time after `end`, nothing else.
-
-        Arguments as for `WalSqliteOnlineStore.replace_published`. Until it returns, readers see old and new keys.
-
-        Raises:
-            LakeError: Redis does not answer.
-        """
-        client = self._get_client(config.online_store)
-        published, staged = _published(config, table), f"{_published(config, table)}:{uuid4().hex}"
-        client.hdel(_marks(config), table.name)
-        keys = 0
-        for batch in batches:
-            keys += self._write(client, config, table, batch, staged)
-        removed = self._remove(client, config, table, client.sdiff(published, staged), end)
-        with client.pipeline(transaction=True) as pipe:
-            if keys:
-                pipe.rename(staged, published)
-            else:
-                pipe.delete(published)
-            pipe.hset(_marks(config), table.name, mark)
-            pipe.execute()
-        return Replaced(keys, keys * len(table.features), removed)
-
-    def _write(self, client: Any, config: RepoConfig, view: FeatureView, batch: pa.RecordBatch, staged: str) -> int:
-        names = [column.name for column in view.entity_columns]
-        keys = wire.entity_keys(zip(*(batch[name].to_pylist() for name in names), strict=True), names)
-        columns = {field.name: wire.encoded(batch[field.name], field.dtype) for field in view.features}
-        write = client.register_script(WRITE)
-        rows = zip(
-            keys, stamps(view, batch), batch["packed"].to_pylist(), zip(*columns.values(), strict=True), strict=True
-        )
-        with client.pipeline(transaction=False) as pipe:
-            for key, event_ts, packed, values in rows:
-                fields = dict(zip(columns, values, strict=True))
-                write([_key(config, key)], _fields(view, event_ts, fields, packed), client=pipe)
-            pipe.sadd(staged, *keys)
-            # What a publishing that was killed leaves goes by itself.
-            pipe.expire(staged, 86_400)
-            pipe.execute()
-        client.persist(staged)
-        return len(keys)
-
-    def _remove(self, client: Any, config: RepoConfig, view: FeatureView, keys: Iterable[bytes], end: datetime) -> int:
-        remove = client.register_script(REMOVE)
-        hashes = [_mmh3(f"{view.name}:{field.name}") for field in view.features]
-        fields = [f"_ts:{view.name}", f"_packed:{view.name}", *hashes]
-        with client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                remove([_key(config, key)], [f"_at:{view.name}", seconds(end), *fields], client=pipe)
-            return sum(pipe.execute())
+    def read_packed(
+        self, config: RepoConfig, wanted: Sequence[tuple[Kept, Sequence[bytes]]]
+    ) -> list[list[Packed | None]]:
+        keys = [_prefix(view) + key for view, asked in wanted for key in asked]
+        found = iter(self._client(config).mget(keys) if keys else [])
+        return [[_unpacked(view, value) for value in islice(found, len(asked))] for view, asked in wanted]
 
     @_answered()
     def published_mark(self, config: RepoConfig, view: FeatureView) -> str | None:
-        """What the newest whole publishing of a view was marked with; None: there was none."""
-        found = self._get_client(config.online_store).hget(_marks(config), view.name)
+        found = self._client(config).hget(_marks(config.project), kept(config, view).view)
         return None if found is None else found.decode()
 
     @_answered()
     def count_published(self, config: RepoConfig, view: FeatureView) -> int:
-        """Keys of a view that were published."""
-        return int(self._get_client(config.online_store).scard(_published(config, view)))
+        return int(self._client(config).scard(_keys(kept(config, view))))
+
+    def _create(self, config: RepoConfig, view: Kept) -> None:
+        """Nothing is needed."""
 
     @_answered()
-    def read_packed(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> dict[bytes, Packed]:
-        """The values of keys; what is not there, or of another layout, is left out."""
-        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.hget(_key(config, key), f"_packed:{view.name}")
-            found = pipe.execute()
-        ours = f"{layout(view)} ".encode()
-        packed = {
-            key: value[len(ours) :] for key, value in zip(keys, found, strict=True) if value and value.startswith(ours)
-        }
-        parts = {key: value.split(b" ", 1) for key, value in packed.items()}
-        return {key: Packed(int(event_ts), json.loads(values)) for key, (event_ts, values) in parts.items() if values}
+    def _drop(self, config: RepoConfig, view: Kept) -> None:
+        client = self._client(config)
+        client.hdel(_marks(view.project), view.view)
+        for keys in _parts(client.scan_iter(_literally(_prefix(view)) + b"*", count=10_000)):
+            client.delete(*keys)
+
+    @_answered()
+    def _write(self, config: RepoConfig, view: Kept, rows: list[Row]) -> None:
+        client = self._client(config)
+        with client.pipeline(transaction=False) as pipe:
+            self._add(client, pipe, view, rows)
+            pipe.execute()
+
+    def _add(self, client: Any, pipe: Any, view: Kept, rows: list[Row]) -> None:
+        write = client.register_script(WRITE)
+        for part in _parts(rows):
+            values = [value for _, at, packed in part for value in (at, f"{view.layout} {at} {packed}")]
+            rows_at = [_prefix(view) + key for key, _, _ in part]
+            write([_keys(view), *rows_at], [view.layout, len(_prefix(view)), *values], client=pipe)
+
+    @_answered()
+    def _replace(
+        self, config: RepoConfig, view: Kept, batches: Iterator[list[Row]], *, end: int, mark: str
+    ) -> tuple[int, int]:
+        client = self._client(config)
+        staged = f"{_keys(view)}:{uuid4().hex}"
+        client.hdel(_marks(view.project), view.view)
+        for rows in batches:
+            with client.pipeline(transaction=False) as pipe:
+                self._add(client, pipe, view, rows)
+                pipe.sadd(staged, *(key for key, _, _ in rows))
+                # What a publishing that was killed leaves goes by itself.
+                pipe.expire(staged, 86_400)
+                pipe.execute()
+        keys = int(client.scard(staged))
+        removed = self._remove(client, view, client.sdiff(_keys(view), staged), end)
+        client.delete(staged)
+        client.hset(_marks(view.project), view.view, mark)
+        return keys, removed
+
+    def _remove(self, client: Any, view: Kept, keys: Iterable[bytes], end: int) -> int:
+        remove = client.register_script(REMOVE)
+        parts = _parts(_prefix(view) + key for key in keys)
+        return sum(int(remove([_keys(view), *part], [view.layout, len(_prefix(view)), end])) for part in parts)
 
     @_answered()
     def forget(self, config: RepoConfig, values: Iterable[str]) -> int:
-        """Remove every entity that has one of these as a key, in all views; how many there were."""
-        client = self._get_client(config.online_store)
+        """Remove every entity that has one of these as a key, in all views; how many rows there were."""
+        client = self._client(config)
         count = 0
         for value in values:
             part = len(value.encode()).to_bytes(4, "little") + value.encode()
-            pattern = (
-                b"*"
-                + b"".join(b"[" + bytes([one]) + b"]" if one in b"*?[]^-\\" else bytes([one]) for one in part)
-                + b"*"
-            )
-            for key in client.scan_iter(pattern, count=10_000):
+            for key in client.scan_iter(b"*" + _literally(part) + b"*", count=10_000):
                 count += client.delete(key)
-            for published in client.scan_iter(f"{config.project}:published:*"):
-                client.srem(published, *(member for member in client.smembers(published) if part in member), b"")
+            for keys in client.scan_iter(f"{config.project}:*:keys*", _type="set"):
+                client.srem(keys, *(member for member in client.smembers(keys) if part in member), b"")
         return count
 
 
-def _key(config: RepoConfig, entity_key: bytes) -> bytes:
-    return entity_key + config.project.encode()
+def _open(settings: RedisOnlineStoreConfig) -> Any:
+    """Feast's client, but a server that is gone or hangs does not hold up its readers.
+
+    Raises:
+        LakeError: a cluster, in which no script may touch several keys.
+    """
+    if settings.redis_type == RedisType.redis_cluster:
+        raise LakeError("The online store cannot be a Redis cluster; give one server, or sentinels")
+    if "socket_timeout=" not in settings.connection_string:
+        patient = f"{settings.connection_string},socket_timeout=5,socket_connect_timeout=5"
+        settings = settings.model_copy(update={"connection_string": patient})
+    client = RedisOnlineStore()._get_client(settings)
+    # One more try finds a server that was restarted.
+    client.set_retry(Retry(NoBackoff(), 1))
+    return client
 
 
-def _published(config: RepoConfig, view: FeatureView) -> str:
-    return f"{config.project}:published:{view.name}"
+def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, _KEYS_PER_SCRIPT)), [])
 
 
-def _marks(config: RepoConfig) -> str:
-    return f"{config.project}:published_views"
+def _literally(text: bytes) -> bytes:
+    """A pattern that matches this text only."""
+    return b"".join(b"[" + bytes([one]) + b"]" if one in b"*?[]^-\\" else bytes([one]) for one in text)
 
 
-def _fields(view: FeatureView, event_ts: int, values: dict[str, bytes], packed: str) -> list[Any]:
-    """Arguments of the script WRITE."""
-    at = Timestamp(seconds=event_ts).SerializeToString()
-    hashed = [part for name, value in values.items() for part in (_mmh3(f"{view.name}:{name}"), value)]
-    whole = f"{layout(view)} {event_ts} {packed}" if packed else ""
-    return [f"_at:{view.name}", event_ts, f"_ts:{view.name}", at, f"_packed:{view.name}", whole, *hashed]
+def _unpacked(view: Kept, value: bytes | None) -> Packed | None:
+    found, _, rest = (value or b"").partition(b" ")
+    at, _, packed = rest.partition(b" ")
+    return Packed.of(int(at), packed) if found == view.layout.encode() else None
+
+
+def _prefix(view: Kept) -> bytes:
+    return f"{view.project}:{view.view}:".encode()
+
+
+def _keys(view: Kept) -> str:
+    return f"{view.project}:{view.view}:keys"
+
+
+def _marks(project: str) -> str:
+    return f"{project}:marks"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import pandas as pd
@@ -19,6 +20,8 @@ from feast_lake.lake import Lake
 from feast_lake.point_in_time import ViewRead
 from feast_lake.source import SavedDatasetLakeStorage
 from feast_lake.writing import save
+
+_ROWS_PER_BATCH = 50_000
 
 
 class LakeRetrievalJob(RetrievalJob):
@@ -37,10 +40,18 @@ class LakeRetrievalJob(RetrievalJob):
         return self._statement
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        with self._lake.read() as connection, explained("read the lake"):
-            self._prepare(connection)
+        with self._answer() as answer:
             # One chunk: without a batch size, Feast materializes only the first.
-            return connection.execute(self._statement).to_arrow_table().combine_chunks()
+            return answer.to_arrow_table().combine_chunks()
+
+    @contextmanager
+    def _answer(self) -> Iterator[DuckDBPyConnection]:
+        """A connection with the statement's result, which is read as the block reads it."""
+        with self._lake.read() as connection, explained("read the lake"):
+            # One transaction, so that what is read is what was checked, whoever builds meanwhile.
+            connection.begin()
+            self._prepare(connection)
+            yield connection.execute(self._statement)
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         frame: pd.DataFrame = self._to_arrow_internal(timeout=timeout).to_pandas()
@@ -63,7 +74,13 @@ class LakeRetrievalJob(RetrievalJob):
         """
         if not isinstance(storage, SavedDatasetLakeStorage):
             raise LakeError(f"{type(storage).__name__} is not in the lake; use SavedDatasetLakeStorage")
-        save(self._lake, table=storage.table, rows=self.to_arrow(), overwrite=allow_overwrite)
+        if self.on_demand_feature_views or self._lake.is_one_file:
+            save(self._lake, table=storage.table, rows=self.to_arrow(), overwrite=allow_overwrite)
+            return
+        # Batch by batch: the set may be larger than memory.
+        with self._answer() as answer:
+            rows = answer.to_arrow_reader(_ROWS_PER_BATCH)
+            save(self._lake, table=storage.table, rows=rows, overwrite=allow_overwrite)
 
     @property
     def full_feature_names(self) -> bool:
@@ -101,6 +118,10 @@ class HistoricalJob(LakeRetrievalJob):
         self._feature_refs = feature_refs
         self._on_demand_feature_views = on_demand_feature_views
         self._full_feature_names = full_feature_names
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        with self._answer() as answer:
+            return answer.to_arrow_table()
 
     def _prepare(self, connection: DuckDBPyConnection) -> None:
         self._rows.load(connection, key_types=checked_key_types(connection, self._views))

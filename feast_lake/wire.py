@@ -1,43 +1,29 @@
-"""How Feast writes online values and keys, column by column instead of value by value.
+"""How an online store writes keys and values: a key as Feast does, the values of a row as one JSON array.
 
-Feast builds a message per value, which costs most of the time of a materialization. The bytes here are the same.
-Source: feast.protos.feast.types.Value (protocol buffers) and feast.infra.key_encoding_utils, version 3.
+Feast builds a message per value, which costs most of the time of a materialization. Here DuckDB writes the array, and
+messages are built of what is read through Feast only. Keys: feast.infra.key_encoding_utils, version 3.
 """
 
 from __future__ import annotations
 
+import json
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
-from feast.type_map import python_values_to_proto_values
-from feast.types import FeastType
+from feast.type_map import VALUE_TYPE_TO_PROTO_VALUE_MAP, python_values_to_proto_values
 from feast.value_type import ValueType
 
 _STRING = struct.Struct("<II")
-_DOUBLE = struct.Struct("<cd").pack
-
-
-def encoded(column: pa.ChunkedArray | pa.Array, dtype: FeastType) -> list[bytes]:
-    """The values of a column as Feast stores them; a null has no bytes."""
-    kind = dtype.to_value_type()
-    if kind == ValueType.UNIX_TIMESTAMP:
-        # Feast keeps whole seconds.
-        column = column.cast(pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
-    values = column.to_pylist()
-    if kind == ValueType.DOUBLE:
-        # Feast takes NaN for a null.
-        return [b"" if value is None or value != value else _DOUBLE(b"\x29", value) for value in values]
-    if kind in _ENCODERS:
-        encode = _ENCODERS[kind]
-        # Most features take few values.
-        bytes_of = {value: encode(value) for value in set(values) if value is not None}
-        bytes_of[None] = b""
-        return [bytes_of[value] for value in values]
-    return [value.SerializeToString() for value in python_values_to_proto_values(values, kind)]
+_IS_STRING = ValueType.STRING.value
+_SCALARS = ("INT32", "INT64", "DOUBLE", "FLOAT", "STRING", "BYTES", "BOOL", "UNIX_TIMESTAMP")
+KINDS = {ValueType[name + ending] for name in _SCALARS for ending in ("", "_LIST")}
+"""The types that an online store keeps: those that a column of a lake can have."""
 
 
 def entity_keys(rows: Iterable[Sequence[str]], names: Sequence[str]) -> list[bytes]:
@@ -50,55 +36,91 @@ def entity_keys(rows: Iterable[Sequence[str]], names: Sequence[str]) -> list[byt
         TypeError: a value that is not a string.
     """
     order = sorted(range(len(names)), key=lambda place: names[place])
-    head = struct.pack("<I", len(names)) + b"".join(_named(names[place]) for place in order)
-    return [head + b"".join(_key_value(row[place]) for place in order) for row in rows]
-
-
-def python_value(value: ValueProto) -> Any:
-    """What a value holds: null as None, a list as a list, a timestamp as seconds."""
-    kind = value.WhichOneof("val")
-    held: Any = getattr(value, kind) if kind else None
-    return list(held.val) if hasattr(held, "val") else held
+    head = struct.pack("<I", len(names)) + b"".join(_string(names[place]) for place in order)
+    return [head + b"".join([_string(row[place]) for place in order]) for row in rows]
 
 
 def key_bytes(key: EntityKeyProto) -> bytes:
     """The bytes of a key that Feast built."""
-    from feast.infra.key_encoding_utils import serialize_entity_key
-
     return bytes(serialize_entity_key(key, entity_key_serialization_version=3))
 
 
-def _named(name: str) -> bytes:
-    return _STRING.pack(ValueType.STRING.value, len(name.encode())) + name.encode()
-
-
-def _key_value(value: Any) -> bytes:
+def _string(value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"key {value!r} is a {type(value).__name__}; expected a string")
     text = value.encode()
-    return _STRING.pack(ValueType.STRING.value, len(text)) + text
+    return _STRING.pack(_IS_STRING, len(text)) + text
 
 
-def _varint(number: int) -> bytes:
-    """Seven bits a byte, lowest first; negative numbers as 64-bit complements."""
-    number &= 0xFFFFFFFFFFFFFFFF
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+def in_json(column: str, kind: ValueType) -> str:
+    """SQL: a column as `json_array` is to write it: moments in whole seconds since 1970, and NaN as null, as Feast
+    has them; bytes in base 64."""
+    match kind:
+        case ValueType.DOUBLE:
+            return f"nullif({column}::double, 'nan')"
+        case ValueType.FLOAT:
+            return f"nullif({column}::float, 'nan')"
+        case ValueType.UNIX_TIMESTAMP:
+            return _seconds(column)
+        case ValueType.UNIX_TIMESTAMP_LIST:
+            return f"list_transform({column}, lambda moment: {_seconds('moment')})"
+        case ValueType.BYTES:
+            return f"to_base64({column})"
+        case ValueType.BYTES_LIST:
+            return f"list_transform({column}, lambda part: to_base64(part))"
+        case _:
+            return column
 
 
-def _text(value: str) -> bytes:
-    text = value.encode()
-    return b"\x12" + _varint(len(text)) + text
+def _seconds(moment: str) -> str:
+    return f"trunc(epoch({moment}::timestamp))::bigint"
 
 
-# The first byte is the number of the field and its wire type.
-_ENCODERS: dict[ValueType, Callable[[Any], bytes]] = {
-    ValueType.STRING: _text,
-    ValueType.INT64: lambda value: b"\x20" + _varint(value),
-    ValueType.BOOL: lambda value: b"\x38\x01" if value else b"\x38\x00",
-    ValueType.UNIX_TIMESTAMP: lambda value: b"\x40" + _varint(value),
+def json_of(values: Iterable[ValueProto | None]) -> str:
+    """Values that Feast built, as `in_json` has them."""
+    return json.dumps([value and python_value(value) for value in values], default=_in_json)
+
+
+def _in_json(value: bytes | datetime) -> str | int:
+    return int(value.timestamp()) if isinstance(value, datetime) else b64encode(value).decode()
+
+
+def python_value(value: ValueProto) -> Any:
+    """What a value holds: null as None, a list as a list, a moment in UTC."""
+    field = value.WhichOneof("val")
+    if field is None:
+        return None
+    held: Any = getattr(value, field)
+    plain = list(held.val) if hasattr(held, "val") else held
+    decode = decoder(_KIND_OF[field]) if field.startswith("unix_timestamp") else None
+    return decode(plain) if decode else plain
+
+
+def decoder(kind: ValueType) -> Callable[[Any], Any] | None:
+    """Makes a value in Python of one in JSON, moments in UTC; None: they are the same."""
+    if kind.name.endswith("_LIST"):
+        decode = decoder(ValueType[kind.name.removesuffix("_LIST")])
+        return decode and (lambda values: [decode(value) for value in values])
+    return _DECODERS.get(kind)
+
+
+def to_proto(kind: ValueType) -> Callable[[Any], ValueProto]:
+    """Makes Feast's value of one in JSON."""
+    field, decode = VALUE_TYPE_TO_PROTO_VALUE_MAP[kind], decoder(kind)
+    if kind in _SAME_IN_PROTO:
+        return lambda value: ValueProto() if value is None else ValueProto(**{field: value})
+
+    def convert(value: Any) -> ValueProto:
+        plain = decode(value) if decode and value is not None else value
+        [found] = python_values_to_proto_values([plain], kind)
+        return found
+
+    return convert
+
+
+_KIND_OF: dict[str, ValueType] = {field: kind for kind, field in VALUE_TYPE_TO_PROTO_VALUE_MAP.items()}
+_SAME_IN_PROTO = {ValueType[name] for name in _SCALARS if name != "BYTES"}
+_DECODERS: dict[ValueType, Callable[[Any], Any]] = {
+    ValueType.BYTES: b64decode,
+    ValueType.UNIX_TIMESTAMP: lambda seconds: datetime.fromtimestamp(seconds, UTC),
 }

@@ -20,7 +20,7 @@ _ROWS = "__lake_rows"
 _PATIENCE_SECONDS = 60
 
 
-def save(lake: Lake, *, table: str, rows: pa.Table, overwrite: bool) -> None:
+def save(lake: Lake, *, table: str, rows: pa.Table | pa.RecordBatchReader, overwrite: bool) -> None:
     """Write rows as a table of the lake, in one transaction.
 
     Raises:
@@ -50,18 +50,18 @@ def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = Fals
 
 
 @contextmanager
-def _writer(lake: Lake, table: str, rows: pa.Table | Path) -> Iterator[DuckDBPyConnection]:
+def _writer(lake: Lake, table: str, rows: pa.Table | pa.RecordBatchReader | Path) -> Iterator[DuckDBPyConnection]:
     with (
         one_writer(lake.catalog, wait_seconds=_PATIENCE_SECONDS) as branch,
         lake.write(branch.place()) as connection,
         explained(f"write {table}"),
     ):
-        if isinstance(rows, pa.Table):
-            connection.register(_ROWS, rows)
-        else:
+        if isinstance(rows, Path):
             files = rows / "**" / "*.parquet" if rows.is_dir() else rows
             parquet = f"read_parquet({literal(str(files))}, union_by_name = true)"
             connection.execute(f"create temp view {_ROWS} as from {parquet}")
+        else:
+            connection.register(_ROWS, rows)
         connection.begin()
         if "." in table:
             connection.execute(f"create schema if not exists {LAKE}.{identifier(table.split('.')[0])}")

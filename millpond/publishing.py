@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from feast import FeatureStore, FeatureView
 
 from feast_lake import LakeSource, publish_view
-from feast_lake.online_store import layout
+from feast_lake.packed_store import layout
 from feast_lake.publishing import online_store
 from millpond import lake
 from millpond.errors import BuildFailed, PublishFailed

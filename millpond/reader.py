@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,16 +13,16 @@ from feast.errors import FeatureServiceNotFoundException
 from feast.online_response import OnlineResponse
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from feast.types import from_feast_to_pyarrow_type
-from feast.value_type import ValueType
 
 from feast_lake import wire
-from feast_lake.online_store import Packed
+from feast_lake.packed_store import Kept, Packed, kept
 from feast_lake.publishing import online_store
 from millpond import features
 from millpond.errors import UnknownFeatures
 from millpond.serving_log import ServingLog
 
 Key = str | Mapping[str, str]
+Decoder = Callable[[Any], Any] | None
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class FeatureVector:
 
 @dataclass(frozen=True)
 class _View:
-    """What to read of one view: places in its packed values."""
+    """What to read of one view: where it is kept, and places in its packed values."""
 
     view: FeatureView
+    kept: Kept
     keys: tuple[str, ...]
-    places: tuple[tuple[str, int, bool], ...]  # feature, place, is a timestamp
+    places: tuple[tuple[str, int, Decoder], ...]  # feature, place, what makes Python's value of JSON's
 
     @property
     def ttl(self) -> timedelta | None:
@@ -145,11 +146,11 @@ class Reader:
         return {name: row[name] for name in self.join_keys}
 
     def _read_packed(self, rows: list[dict[str, str]], moment: datetime) -> list[FeatureVector]:
-        found = []
-        for view in self._views:
-            keys = wire.entity_keys(([row[name] for name in view.keys] for row in rows), view.keys)
-            packed = self._online.read_packed(self._store.config, view.view, keys)
-            found.append([packed.get(key) for key in keys])
+        wanted = [
+            (view.kept, wire.entity_keys(([row[name] for name in view.keys] for row in rows), view.keys))
+            for view in self._views
+        ]
+        found = self._online.read_packed(self._store.config, wanted)
         return [self._vector(row, [one[place] for one in found], moment) for place, row in enumerate(rows)]
 
     def _vector(self, row: dict[str, str], found: list[Packed | None], moment: datetime) -> FeatureVector:
@@ -163,9 +164,9 @@ class Reader:
             if is_stale:
                 stale.append(view.view.name)
             held = None if packed is None or is_stale else packed.values
-            for name, place, is_moment in view.places:
+            for name, place, decode in view.places:
                 value = None if held is None else held[place]
-                values[name] = datetime.fromtimestamp(value, UTC) if is_moment and value is not None else value
+                values[name] = decode(value) if decode and value is not None else value
         return FeatureVector(row, values, bool(observed_at), tuple(stale), observed_at)
 
     def _read_through_feast(
@@ -186,9 +187,6 @@ class Reader:
                 if view.ttl is not None and moment - observed_at[view.view.name] > view.ttl:
                     stale.append(view.view.name)
                     values |= dict.fromkeys(names)
-            for name, _, is_moment in view.places:
-                if is_moment and values[name] is not None:
-                    values[name] = datetime.fromtimestamp(values[name], UTC)
         return FeatureVector(row, values, bool(observed_at), tuple(stale), observed_at)
 
 
@@ -208,7 +206,8 @@ def _views(store: FeatureStore, service: FeatureService) -> Iterator[_View]:
             view = stored[projection.name]
             order = {feature.name: place for place, feature in enumerate(view.features)}
             places = tuple(
-                (feature.name, order[feature.name], feature.dtype.to_value_type() == ValueType.UNIX_TIMESTAMP)
+                (feature.name, order[feature.name], wire.decoder(feature.dtype.to_value_type()))
                 for feature in projection.features
             )
-            yield _View(view, tuple(column.name for column in view.entity_columns), places)
+            keys = tuple(column.name for column in view.entity_columns)
+            yield _View(view, kept(store.config, view), keys, places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -16,10 +17,13 @@ from feast.data_source import PushMode
 from feast.types import Float64, Int64
 
 import feast_lake
-from feast_lake import LakeError, LakeSource, connect
+from feast_lake import LakeError, LakeSource, SavedDatasetLakeStorage, connect, publish_view, publishing, retrieval
+from feast_lake.lake import Lake
 from feast_lake_fixtures import CUSTOMER, PURCHASES, asked, build_lake, feature_store, purchases_view, view
 
 FEATURES = ["purchases:purchases", "purchases:spend"]
+FEATURE_NAMES = ["purchases", "spend"]
+START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC)
 
 
 def spend(store: FeatureStore, rows: Any) -> Any:
@@ -64,6 +68,15 @@ def test_a_table_that_is_not_what_was_applied_is_an_error(tmp_path: Path, statem
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("changed", ["spend::varchar as spend", "'text' as purchases"])
+def test_a_table_that_is_not_what_was_applied_is_not_published(tmp_path: Path, changed: str) -> None:
+    statement = f"create or replace table features.purchases as select * replace ({changed}) from features.purchases"
+    store = altered(tmp_path, statement)
+    with pytest.raises(LakeError, match=r"of purchases was .*, and now is VARCHAR; mend the table, or apply"):
+        publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    assert store.get_online_features(FEATURES, [{"customer_id": "ann"}]).to_dict()["spend"] == [None]
+
+
 def test_a_whole_number_may_stand_for_a_real_one(tmp_path: Path) -> None:
     whole = (
         "create or replace table features.purchases as select * replace (7::bigint as spend) from features.purchases"
@@ -81,6 +94,38 @@ def test_of_equal_rows_the_greatest_is_taken_offline_and_online(tmp_path: Path) 
     store.materialize(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC))
     online = store.get_online_features(FEATURES, [{"customer_id": "bob"}]).to_dict()
     assert (online["purchases"], online["spend"]) == ([3], [6.0])
+
+
+# Many rows
+
+
+def test_a_memory_limit_holds_for_the_reads_of_its_store_only(tmp_path: Path) -> None:
+    catalog = build_lake(tmp_path, {"features.purchases": PURCHASES})
+
+    def limit(store: FeatureStore) -> str:
+        with Lake.of(store.config).read() as connection:
+            return str(connection.execute("select current_setting('memory_limit')").fetchall()[0][0])
+
+    assert limit(feature_store(catalog, tmp_path, memory_limit="300MB")) == "286.1 MiB"
+    assert limit(feature_store(catalog, tmp_path)) != "286.1 MiB"
+    with pytest.raises(LakeError, match=r"Could not open the lake .*memory"):
+        limit(feature_store(catalog, tmp_path, memory_limit="much"))
+
+
+def test_a_set_is_saved_batch_by_batch_and_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = build_lake(tmp_path, {"features.purchases": PURCHASES})
+    store = feature_store(catalog, tmp_path)
+    store.apply([CUSTOMER, purchases_view()])
+    job = store.get_historical_features(asked(*[("ann", "2024-01-09")] * 120_000), FEATURES)
+    saved: list[int] = []
+
+    def save(*_: Any, rows: pa.RecordBatchReader, **__: Any) -> None:
+        saved.extend(batch.num_rows for batch in rows)
+
+    monkeypatch.setattr(retrieval, "save", save)
+    job.persist(SavedDatasetLakeStorage(table="training.many"))
+    assert sum(saved) == 120_000
+    assert max(saved) <= 50_000
 
 
 # Snapshots and pushes
@@ -180,6 +225,41 @@ def test_what_one_thread_asks_is_not_what_another_gets_while_the_lake_is_rebuilt
         seen = set().union(*(thread.result() for thread in asking))
     assert all(one == two for one, two in seen)
     assert newest(store) == [(3, 3)]
+
+
+def rebuilt_after_the_check(monkeypatch: pytest.MonkeyPatch, catalog: str, module: ModuleType) -> None:
+    """Whenever a view's contract was checked, another process builds its table anew, with other types and values."""
+    check = module.checked_key_types  # type: ignore[attr-defined]
+
+    def check_then_rebuild(*arguments: Any) -> Any:
+        found = check(*arguments)
+        with feast_lake.one_writer(catalog) as branch, connect(branch.place().catalog, read_only=False) as lake:
+            lake.execute(
+                "create or replace table features.purchases as "
+                "select * replace ('none' as spend, 99::bigint as purchases) from features.purchases"
+            )
+        return found
+
+    monkeypatch.setattr(module, "checked_key_types", check_then_rebuild)
+
+
+def test_what_is_read_is_the_state_that_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = build_lake(tmp_path, {"features.purchases": PURCHASES})
+    store = feature_store(catalog, tmp_path)
+    store.apply([CUSTOMER, purchases_view()])
+    rebuilt_after_the_check(monkeypatch, catalog, retrieval)
+    answer = store.get_historical_features(asked(("ann", "2024-01-09")), FEATURES).to_arrow()
+    assert answer.select(FEATURE_NAMES).to_pylist() == [{"purchases": 2, "spend": 25.0}]
+
+
+def test_what_is_published_is_the_state_that_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = build_lake(tmp_path, {"features.purchases": PURCHASES})
+    store = feature_store(catalog, tmp_path)
+    store.apply([CUSTOMER, purchases_view()])
+    rebuilt_after_the_check(monkeypatch, catalog, publishing)
+    publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    online = store.get_online_features(FEATURES, [{"customer_id": "ann"}]).to_dict()
+    assert (online["purchases"], online["spend"]) == ([2], [25.0])
 
 
 def newest(store: FeatureStore) -> list[tuple[int, int]]:

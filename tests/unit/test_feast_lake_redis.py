@@ -1,6 +1,7 @@
 """The online store in Redis: as the one in SQLite, and with a server that is gone."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from feast import FeatureStore
+from feast import FeatureService, FeatureStore
+from feast.infra.online_stores.redis import RedisType
+from feast.types import Float64, Int64
 
 from feast_lake import LakeError, publish_view, wire
-from feast_lake.online_store import Packed
+from feast_lake.packed_store import Packed, kept
 from feast_lake.publishing import online_store
 from feast_lake.redis_store import LakeRedisOnlineStore
-from feast_lake_fixtures import CUSTOMER, PURCHASES, build_lake, feature_store, purchases_view
+from feast_lake_fixtures import CUSTOMER, PURCHASES, build_lake, feature_store, purchases_view, view
+from millpond.reader import Reader
 
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC)
 REDIS = shutil.which("redis-server")
@@ -59,7 +63,9 @@ def read(store: FeatureStore, customer: str) -> list[object]:
 
 def packed(store: FeatureStore, customer: str) -> Packed | None:
     (key,) = wire.entity_keys([(customer,)], ["customer_id"])
-    return online_store(store).read_packed(store.config, store.get_feature_view("purchases"), [key]).get(key)
+    view = kept(store.config, store.get_feature_view("purchases"))
+    [[found]] = online_store(store).read_packed(store.config, [(view, [key])])
+    return found
 
 
 def write(store: FeatureStore, customer: str, at: str, spend: float) -> None:
@@ -96,21 +102,83 @@ def test_keys_that_left_the_window_go_and_pushed_ones_stay(store: FeatureStore) 
     assert (read(store, "bob"), packed(store, "bob")) == ([None, None], None)
 
 
+def test_pushed_key_that_the_lake_does_not_have_goes_once_a_later_day_is_published(store: FeatureStore) -> None:
+    purchases = store.get_feature_view("purchases")
+    write(store, "zoe", "2024-01-08 15:00", 50.0)
+    assert publish_view(store, purchases, start=START, end=END) == (2, 4, 1)
+    assert packed(store, "zoe") is None
+    assert online_store(store).count_published(store.config, purchases) == 2
+
+
 def test_forgotten_key_leaves_every_view_and_no_other_goes(store: FeatureStore) -> None:
     view = store.get_feature_view("purchases")
+    write(store, "a:keys", "2024-02-01", 50.0)
     publish_view(store, view, start=START, end=END)
     redis = online_store(store)
     assert isinstance(redis, LakeRedisOnlineStore)
     assert redis.forget(store.config, ["ann"]) == 1
     assert (read(store, "ann"), packed(store, "ann")) == ([None, None], None)
     assert read(store, "bob") == [None, 5.0]
-    assert redis.count_published(store.config, view) == 1
+    assert read(store, "a:keys") == [9, 50.0]
+    assert redis.count_published(store.config, view) == 2
 
 
-def test_server_that_is_gone_is_one_line(store: FeatureStore, server: tuple[str, "subprocess.Popen[bytes]"]) -> None:
+def test_values_of_another_layout_are_not_read_and_do_not_stand_in_the_way(store: FeatureStore) -> None:
+    write(store, "ann", "2024-01-10 15:00", 50.0)
+    other = view("purchases", purchases_view().batch_source, {"spend": Float64, "purchases": Int64})
+    store.apply([other])
+    assert packed(store, "ann") is None
+    publish_view(store, other, start=START, end=END)
+    assert packed(store, "ann") == Packed(int(datetime(2024, 1, 8, tzinfo=UTC).timestamp()), [25.0, 2])
+
+
+def test_view_that_left_the_repository_takes_its_rows_and_its_mark_along(store: FeatureStore) -> None:
+    gone = store.get_feature_view("purchases")
+    publish_view(store, gone, start=START, end=END, mark="first")
+    store.apply([CUSTOMER], objects_to_delete=[gone], partial=False)
+    assert online_store(store).published_mark(store.config, gone) is None
+    assert online_store(store).count_published(store.config, gone) == 0
+    store.apply([gone])
+    assert packed(store, "ann") is None
+
+
+def test_cluster_is_refused(store: FeatureStore) -> None:
+    config = store.config.model_copy(deep=True)
+    config.online_store.redis_type = RedisType.redis_cluster
+    with pytest.raises(LakeError, match="cannot be a Redis cluster"):
+        packed(FeatureStore(config=config), "ann")
+
+
+def test_server_that_is_gone_is_one_line_however_it_is_asked(
+    store: FeatureStore, server: tuple[str, "subprocess.Popen[bytes]"]
+) -> None:
+    publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    store.apply(FeatureService(name="shop", features=[store.get_feature_view("purchases")]))
+    reader = Reader("shop", store=store)
+    assert reader.read(["ann"], at=END)[0].values["spend"] == 25.0
     server[1].terminate()
     server[1].wait()
-    with pytest.raises(LakeError, match="The online store in Redis does not answer"):
-        packed(store, "ann")
-    with pytest.raises(LakeError, match="The online store in Redis does not answer"):
-        publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    for ask in (
+        lambda: reader.read(["ann"]),
+        lambda: read(store, "ann"),
+        lambda: write(store, "ann", "2024-01-10", 1.0),
+        lambda: publish_view(store, store.get_feature_view("purchases"), start=START, end=END),
+    ):
+        begin = time.perf_counter()
+        with pytest.raises(LakeError, match="The online store in Redis does not answer") as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+        assert time.perf_counter() - begin < 10
+
+
+def test_server_that_hangs_does_not_hang_its_readers(
+    store: FeatureStore, server: tuple[str, "subprocess.Popen[bytes]"]
+) -> None:
+    config = store.config.model_copy(deep=True)
+    config.online_store.connection_string += ",socket_timeout=0.2"
+    server[1].send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(LakeError, match="does not answer: Timeout"):
+            packed(FeatureStore(config=config), "ann")
+    finally:
+        server[1].send_signal(signal.SIGCONT)
