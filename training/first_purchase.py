@@ -53,8 +53,8 @@ class FirstPurchase(NamedTuple):
 
     def median_days(self, known_days: Floats) -> Floats:
         """First whole day by which half will have bought; nan: beyond LONGEST_MEDIAN."""
-        days = np.arange(1, LONGEST_MEDIAN + 1)
-        bought = np.stack([self.probability(known_days, day) >= 0.5 for day in days], axis=1)
+        days = np.arange(1.0, LONGEST_MEDIAN + 1)
+        bought = np.stack([self.probability(known_days, float(day)) >= 0.5 for day in days], axis=1)
         return np.where(bought.any(axis=1), days[bought.argmax(axis=1)], np.nan)
 
 

@@ -1,13 +1,10 @@
 {#-
-    dbt's own, but a feature model that is made anew computes its history some dates at a time, so that memory does not grow with the
-    length of the history: what a customer adds up to is held once per date. All of it is one transaction.
+    The table of a feature model: incremental, and made anew it computes its history some dates at a time, so that memory does not grow
+    with the length of the history, for what a customer adds up to is held once per date. All of it is one transaction.
 -#}
-{% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] %}
+{% materialization history, adapter='duckdb', supported_languages=['sql'] %}
     {%- set existing = load_cached_relation(this) -%}
-    {%- set batches = [] -%}
-    {%- if model.fqn[1] == 'features' and (existing is none or should_full_refresh()) -%}
-        {%- do batches.extend(batches_of_dates()) -%}
-    {%- endif -%}
+    {%- set batches = [] if is_incremental() else batches_of_dates() -%}
     {%- if batches | length < 2 -%}{{ return(dbt.materialization_incremental_duckdb()) }}{%- endif -%}
 
     {%- set table = this.incorporate(type='table') -%}
@@ -29,6 +26,14 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [table]}) }}
 {% endmaterialization %}
+
+
+{#- As dbt has it, for both kinds of tables that grow. -#}
+{% macro is_incremental() %}
+    {% if not execute or should_full_refresh() or model.config.materialized not in ('incremental', 'history') %}{{ return(false) }}{% endif %}
+    {% set existing = adapter.get_relation(this.database, this.schema, this.identifier) %}
+    {{ return(existing is not none and existing.is_table) }}
+{% endmacro %}
 
 
 {#- First and last dates of runs of observations, each of so many customers and dates as the variable allows, or of one date. -#}
