@@ -3,25 +3,23 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from millpond import lake, person, settings, tombstones, traces
 from training import model_store
-from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training.dataset import CUSTOMER_VALUE, RESPONSE_PROPENSITY, SERVICES, UPLIFT
 
-FRESHNESS = """
-select 'crm' as family, max(known_at) as known_at from staging.stg_crm__customers
-union all
-select 'invoices', max(known_at) from staging.stg_invoices__invoices
-union all
-select 'communications', max(known_at) from (
-    select known_at from staging.stg_communications__messages
-    union all
-    select known_at from staging.stg_communications__events
-)
-"""
+FAMILIES = ("crm", "invoices", "communications")
+
+NEEDS = {
+    CUSTOMER_VALUE: "purchases of known amount",
+    RESPONSE_PROPENSITY: "messages with closed outcomes",
+    UPLIFT: "messages that were withheld by design",
+}
+"""What models learn from that a home may lack; the loop goes on without them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def _checks() -> Iterator[Check]:
         return
     with lake.connect() as connection:
         yield from _lake(connection)
-        yield from _models(connection)
+    yield from _models()
     yield _online()
 
 
@@ -85,31 +83,33 @@ def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:
     as_of = connection.execute("select as_of_date from intermediate.int_as_of_date").fetchall()[0][0]
     snapshot = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[0][0]
     yield Check("lake", True, f"as of {as_of}, snapshot {snapshot}")
-    for family, known_at in connection.execute(FRESHNESS).fetchall():
+    for family in FAMILIES:
+        known_at = _newest(connection, family)
         yield Check(f"newest of {family}", True, str(known_at) if known_at else "no dated rows")
     decided = lake.has_table(connection, "decisions", "next_best_actions")
     yield Check("decisions", decided, "made" if decided else "none: run `millpond decide`")
 
 
-def _models(connection: DuckDBPyConnection) -> Iterator[Check]:
-    for name in (REPURCHASE_TIMING, RESPONSE_PROPENSITY):
+def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
+    """When the newest row of any table of a family reached us."""
+    tables = connection.execute(
+        "select table_name from information_schema.columns where table_catalog = 'lake' and table_schema = 'staging'"
+        " and starts_with(table_name, ?) and column_name = 'known_at'",
+        [f"stg_{family}__"],
+    ).fetchall()
+    rows = " union all ".join(f"select max(known_at) as known_at from staging.{table}" for (table,) in tables)
+    newest: datetime | None = connection.execute(f"select max(known_at) from ({rows})").fetchall()[0][0]
+    return newest
+
+
+def _models() -> Iterator[Check]:
+    for name in SERVICES:
         folder = model_store.current(settings.models_folder(), name)
-        if (
-            folder is None
-            and name == RESPONSE_PROPENSITY
-            and _is_empty(connection, "staging", "base_communications__messages")
-        ):
-            yield Check(name, True, "no messages to learn from")
+        if folder:
+            yield Check(name, True, folder.name)
         else:
-            yield Check(
-                name, folder is not None, folder.name if folder else f"not trained: run `millpond train {name}`"
-            )
-
-
-def _is_empty(connection: DuckDBPyConnection, schema: str, table: str) -> bool:
-    if not lake.has_table(connection, schema, table):
-        return True
-    return not connection.execute(f"select 1 from {schema}.{table} limit 1").fetchall()
+            unless = f", if there are {NEEDS[name]}" if name in NEEDS else ""
+            yield Check(name, name in NEEDS, f"not trained: run `millpond train {name}`{unless}")
 
 
 def _online() -> Check:
@@ -119,5 +119,5 @@ def _online() -> Check:
     if not path.exists():
         return Check("online features", False, "none: run `millpond publish`")
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as online:
-        tables = [row[0] for row in online.execute("select name from sqlite_master where type = 'table'")]
-    return Check("online features", bool(tables), f"{len(tables)} views, {path.stat().st_size / 2**20:.0f} MiB")
+        [(views,)] = online.execute("select count(*) from sqlite_master where type = 'table' and name like '%_packed'")
+    return Check("online features", views > 0, f"{views} views, {path.stat().st_size / 2**20:.0f} MiB")

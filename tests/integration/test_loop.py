@@ -22,6 +22,7 @@ from millpond import (
     declared_features,
     errors,
     features,
+    health,
     lake,
     learning,
     models,
@@ -398,6 +399,19 @@ class TestLoop:
         [first, *_] = pipeline.explain(customer, count=1)
         assert first.prediction.startswith("buys first within 30 days, known for ")
         assert near < first.probability < far
+
+    def test_doctor_says_how_fresh_each_family_is_and_what_every_model_needs(self) -> None:
+        found = {check.what: check for check in health.check()}
+        newest = ask(
+            "select max(known_at) from (select known_at from staging.stg_communications__events"
+            " union all select known_at from staging.stg_communications__messages)"
+        )
+        assert found["newest of communications"].finding == str(newest[0][0])
+        assert found["newest of crm"].is_well
+        assert found["customer_value"].is_well
+        assert found["uplift"].is_well
+        assert "if there are messages that were withheld by design" in found["uplift"].finding
+        assert found["online features"].finding.startswith(f"{len(VIEWS)} views, ")
 
     def test_scores_asked_for_before_training_name_the_training(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
