@@ -78,8 +78,9 @@ def audited_feature(audited: list[auditing.Audited]) -> auditing.Audited:
     return next(one for one in audited if one.wrong)
 
 
-# Here each row meets a handful of others by design: channels, states, scores of a seed, a list of key words.
+# Here each row meets a handful of others by design: channels, states, scores and caps of a seed, a list of key words.
 COMPARES_FEW = {
+    "contact_cap_reached",
     "customer_rfm",
     "int_price_days_versioned",
     "int_priced_lines_versioned",
