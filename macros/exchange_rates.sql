@@ -42,7 +42,8 @@
                     rates.rate_date
                 from {{ ref('stg_invoices__exchange_rates') }} as rates
                 inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
-                where lake_rates.currency = '{{ currency }}'
+                -- A rate of no currency would leave it open what is missing.
+                where lake_rates.currency = '{{ currency }}' and rates.currency is not null
             )
             then 'no exchange rate of ' || typed.currency || ' into {{ currency }} on ' || cast(typed.invoiced_at as date)
     end

@@ -16,7 +16,6 @@ FAMILIES = ("crm", "invoices", "communications")
 
 NEEDS = {
     CUSTOMER_VALUE: "purchases of known amount",
-    RESPONSE_PROPENSITY: "messages with closed outcomes",
     UPLIFT: "messages that were withheld by design",
 }
 """What models learn from that a home may lack; the loop goes on without them."""
@@ -48,7 +47,7 @@ def _checks() -> Iterator[Check]:
         return
     with lake.connect() as connection:
         yield from _lake(connection)
-    yield from _models()
+        yield from _models(connection)
     yield _online()
 
 
@@ -102,14 +101,22 @@ def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
     return newest
 
 
-def _models() -> Iterator[Check]:
+def _models(connection: DuckDBPyConnection) -> Iterator[Check]:
     for name in SERVICES:
         folder = model_store.current(settings.models_folder(), name)
         if folder:
             yield Check(name, True, folder.name)
+        elif name == RESPONSE_PROPENSITY and _is_empty(connection, "staging", "base_communications__messages"):
+            yield Check(name, True, "no messages to learn from")
         else:
             unless = f", if there are {NEEDS[name]}" if name in NEEDS else ""
             yield Check(name, name in NEEDS, f"not trained: run `millpond train {name}`{unless}")
+
+
+def _is_empty(connection: DuckDBPyConnection, schema: str, table: str) -> bool:
+    if not lake.has_table(connection, schema, table):
+        return True
+    return not connection.execute(f"select 1 from {schema}.{table} limit 1").fetchall()
 
 
 def _online() -> Check:

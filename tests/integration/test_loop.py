@@ -401,6 +401,14 @@ class TestLoop:
         assert first.prediction.startswith("buys first within 30 days, known for ")
         assert near < first.probability < far
 
+    def test_doctor_misses_a_response_model_where_there_are_messages(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millpond.settings.models_folder", lambda: tmp_path)
+        found = {check.what: check.is_well for check in health.check()}
+        wanted = {"repurchase_timing": False, "customer_value": True, "response_propensity": False, "uplift": True}
+        assert {name: found[name] for name in wanted} == wanted
+
     def test_doctor_says_how_fresh_each_family_is_and_what_every_model_needs(self) -> None:
         found = {check.what: check for check in health.check()}
         newest = ask(
