@@ -31,16 +31,11 @@
     {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
         {% do run_query('create schema if not exists ' ~ target.database ~ '.staging') %}
         {% do run_query('create table if not exists ' ~ new_beginnings() ~ ' (began_at timestamp, reason varchar)') %}
-        {% set read = [] %}
-        {% for family, table in raw_tables() %}
-            {% set base = base_table(family, table) %}
-            {% if base %}{% do read.append('select distinct _file, _file_mark from ' ~ base) %}{% endif %}
-        {% endfor %}
+        {% set read = files_read() %}
         {% if read %}
-            {% set changed = run_query(files_read_otherwise(read | join(' union all '))).columns[0].values() %}
-            {% for file in changed %}
-                {% do log(file ~ ' was changed or taken away: building anew from all raw files', info=true) %}
-                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(file ~ ' was changed or taken away') ~ ')') %}
+            {% for row in run_query(files_read_otherwise(read)) %}
+                {% do log(row[0] ~ ' was changed or taken away: building anew from all raw files', info=true) %}
+                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(row[0] ~ ' was changed or taken away') ~ ')') %}
             {% endfor %}
         {% endif %}
     {% endif %}
@@ -50,6 +45,17 @@
 {#- What earlier builds read of a raw table; none before the first. -#}
 {% macro base_table(family, table) %}
     {{ return(adapter.get_relation(target.database, 'staging', 'base_' ~ family ~ '__' ~ table)) }}
+{% endmacro %}
+
+
+{#- Every file that is in the lake (_file, _file_mark), as SQL; nothing before the first build. -#}
+{% macro files_read() %}
+    {% set read = [] %}
+    {% for family, table in raw_tables() %}
+        {% set base = base_table(family, table) %}
+        {% if base %}{% do read.append('select distinct _file, _file_mark from ' ~ base) %}{% endif %}
+    {% endfor %}
+    {{ return(read | join(' union all ')) }}
 {% endmacro %}
 
 

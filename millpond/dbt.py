@@ -117,19 +117,9 @@ def _first_message(result: Any) -> str:
     failed = [one for one in result.result.results if one.status in ("error", "fail", "runtime error")]
     if not failed:
         return "dbt failed without a message"
-    if failed[0].node.name.startswith("rejected_share"):
-        return _too_many_rejected(failed[0].node.attached_node.split(".")[-1])
     if failed[0].node.name == "identity_rounds_suffice":
         return "records hang together in longer chains than were solved: raise the variable identity_rounds"
     return f"{failed[0].node.name}: {failed[0].message}"
-
-
-def _too_many_rejected(base_model: str) -> str:
-    return (
-        f"[too_many_rejected] more rows of {base_model} were rejected than max_quarantine_share allows, so the lake "
-        "stays as it was: see `millpond sql --failed "
-        f"'select distinct reject_reasons from staging.{base_model}'`, mend the files and land them again"
-    )
 
 
 def _as_user_error(message: str) -> errors.UserError:

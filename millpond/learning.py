@@ -26,10 +26,10 @@ from training.dataset import ATTRIBUTES, CUSTOMER_VALUE, REPURCHASE_TIMING, RESP
 from training.errors import TrainingError
 from training.figures import Figures
 from training.first_purchase import FirstPurchase
+from training.person_periods import HORIZONS
 from training.repurchase_timing import KNOWN_DAYS
 from training.training_rows import EVENT_TIMESTAMP, of_tested_offers
 
-HORIZONS = (7, 14, 30, 60, 90)
 HOLDOUT_DAYS = 90
 SEED = 1
 

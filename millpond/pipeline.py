@@ -1,19 +1,21 @@
 """The steps that change a home: build, publish, train, score, decide; each is safe to kill and run again.
 
 Each step that writes to the lake publishes all of it at its end. `wait_seconds`: how long to wait for another writer.
+Steps of SQL alone do not wait the four seconds in which Feast and LightGBM are imported: the others import them.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
-from millpond import dbt, explaining, features, lake, publishing, scoring, settings, tracking
+from millpond import dbt, lake, settings
 from millpond.errors import CannotTrain, NotBuilt
-from millpond.explaining import Explained
-from millpond.keeping import Trained
-from millpond.learning import HORIZONS, TRAINERS
-from millpond.publishing import Published
-from training import dataset
-from training.errors import TrainingError
+from training.person_periods import HORIZONS
+
+if TYPE_CHECKING:
+    from millpond.explaining import Explained
+    from millpond.keeping import Trained
+    from millpond.publishing import Published
 
 
 def nothing(name: str) -> None:
@@ -60,7 +62,7 @@ def built_as_of(as_of: date | None = None) -> date:
     return built
 
 
-def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing) -> list[Published]:
+def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing) -> "list[Published]":
     """Register the features and write the newest ones online.
 
     Returns:
@@ -69,6 +71,8 @@ def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing
     Raises:
         PublishFailed: a view did not reach the online store.
     """
+    from millpond import features, publishing
+
     built_as_of()
     with lake.writing(wait_seconds):
         # Another writer may have built anew while this one waited.
@@ -78,7 +82,7 @@ def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing
         return publishing.publish(feature_store, as_of=as_of, on_view=on_view)
 
 
-def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> Trained:
+def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> "Trained":
     """Judge a model out of time, then train it on everything known at the as-of date and make it current.
 
     Raises:
@@ -86,6 +90,10 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> T
         CannotTrain: the data hold too little to learn from.
         MissingPackage: versions are to be logged to MLflow, and it is not installed.
     """
+    from millpond import features, learning, tracking
+    from training import dataset
+    from training.errors import TrainingError
+
     tracking.require()
     built_as_of()
     with lake.writing(wait_seconds), lake.connect() as connection:
@@ -93,7 +101,7 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> T
         if cut not in dataset.observation_dates(connection):
             raise NotBuilt(f"no features as of {cut}: run `millpond build --as-of {cut}` first")
         try:
-            return TRAINERS[name](features.published_store(), connection, cut)
+            return learning.TRAINERS[name](features.published_store(), connection, cut)
         except TrainingError as error:
             raise CannotTrain(f"{name} cannot be trained as of {cut}: {error}") from error
 
@@ -117,6 +125,8 @@ def score(
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
         FeaturesChanged: a model learnt from features that are no longer what they were.
     """
+    from millpond import features, scoring
+
     built_as_of(as_of)
     with lake.writing(wait_seconds):
         date_of_scores = built_as_of(as_of)
@@ -124,7 +134,7 @@ def score(
         return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
 
 
-def explain(customer: str, *, count: int) -> list[Explained]:
+def explain(customer: str, *, count: int) -> "list[Explained]":
     """Why the models in use predict what they do for a customer, with the features of the newest build.
 
     Raises:
@@ -132,6 +142,8 @@ def explain(customer: str, *, count: int) -> list[Explained]:
         ModelNotTrained: no model was trained, or one knows what came after the build.
         FeaturesChanged: a model learnt from features that are no longer what they were.
     """
+    from millpond import explaining, features
+
     return explaining.explain(features.published_store(), customer, as_of=built_as_of(), count=count)
 
 

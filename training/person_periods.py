@@ -13,6 +13,9 @@ BIN_EDGES: tuple[int, ...] = (0, 3, 7, 14, 21, 30, 45, 60, 90)
 N_BINS = len(BIN_EDGES) - 1
 HORIZON_DAYS = BIN_EDGES[-1]
 
+HORIZONS = (7, 14, 30, 60, 90)
+"""Days that are asked for where nobody says otherwise."""
+
 
 class PersonPeriods(NamedTuple):
     """Arrays of shape (n_person_periods,), ordered by row, then bin."""

@@ -13,12 +13,11 @@ from training import repurchase_timing, response_propensity
 from training.affinity import AFFINITY
 from training.attributes import as_number, as_text, parsed
 from training.columns import require, require_finite
+from training.person_periods import HORIZONS
 from training.repurchase_timing import HISTORY, KNOWN_DAYS, RepurchaseTimingModel
 from training.response_propensity import ResponsePropensityModel
 
 Floats = NDArray[np.float64]
-
-HORIZONS = (7, 14, 30, 60, 90)
 
 
 class Offer(NamedTuple):

@@ -80,7 +80,7 @@ while True:
 POINTS = (
     "START sql incremental model staging.base_invoices__lines",
     "START sql incremental model features.customer_rhythm",
-    "select end_writing(True)",
+    "START hook: millpond.on-run-end.0",
 )
 
 

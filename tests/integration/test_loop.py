@@ -31,10 +31,10 @@ from millpond import (
     scoring,
 )
 from millpond.keeping import Trained
-from millpond.learning import HORIZONS
 from millpond.reader import Reader
 from training import dataset, feature_list, model_store, offers, response_propensity, uplift
 from training.files import read_json, write_json
+from training.person_periods import HORIZONS
 
 AS_OF = date(2024, 2, 6)
 PREDICTIONS = ("repurchase_timing", "customer_value", "response_propensity")

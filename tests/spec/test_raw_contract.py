@@ -308,7 +308,7 @@ def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:
     (folder / "a.csv").write_text("source_system,invoice_id,invoiced_at\nshop,i1,2024-01-05\nshop,i2,soon\n")
     with pytest.raises(
         errors.TooManyRejected,
-        match="more rows of base_invoices__invoices were rejected than max_quarantine_share allows",
+        match="1 of 2 rows of base_invoices__invoices were rejected, more than max_quarantine_share allows",
     ):
         pipeline.build(as_of=None)
     # Nothing was published: there is no lake yet.

@@ -14,8 +14,9 @@ from training.attributes import expand_attributes
 from training.encoding import Encoding
 from training.errors import TrainingError
 from training.first_purchase import FirstPurchase
+from training.person_periods import HORIZONS
 from training.repurchase_timing import FEATURES, HISTORY, LABELS
-from training.scoring import HORIZONS, Offer, Scorer
+from training.scoring import Offer, Scorer
 
 INPUTS = list(dict.fromkeys([*FEATURES, *HISTORY]))
 ATTRIBUTES = ('{"percent": 10, "size": 1}', '{"percent": 5, "size": "large"}', '{"until": "2024-03-01"}', None)
