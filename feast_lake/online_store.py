@@ -18,6 +18,8 @@ from feast_lake.packed_store import Kept, Packed, PackedStore, Row, kept
 
 MARKS = "published_views"
 _STAGED = "temp.staged"
+# SQLite takes 32,766 parameters.
+_KEYS_PER_STATEMENT = 10_000
 # The newer row wins; of equal age the one that comes later, where it says something else.
 _WINS = """
     on conflict (entity_key) do update set
@@ -63,13 +65,9 @@ class WalSqliteOnlineStore(PackedStore):
         connection = self._connection(config)
         answer = []
         for view, keys in wanted:
-            places = ",".join("?" * len(keys))
-            rows = connection.execute(
-                f"select entity_key, event_ts, packed from {_table(view)} "
-                f"where layout = '{view.layout}' and entity_key in ({places})",
-                keys,
-            )
-            found = {key: Packed.of(event_ts, packed) for key, event_ts, packed in rows.fetchall()}
+            found: dict[bytes, Packed] = {}
+            for first in range(0, len(keys), _KEYS_PER_STATEMENT):
+                found |= _found(connection, view, keys[first : first + _KEYS_PER_STATEMENT])
             answer.append([found.get(key) for key in keys])
         return answer
 
@@ -145,6 +143,15 @@ class WalSqliteOnlineStore(PackedStore):
             f"delete from {_table(view)} where event_ts <= ? and entity_key not in (select entity_key from {_STAGED})",
             [end],
         ).rowcount
+
+
+def _found(connection: sqlite3.Connection, view: Kept, keys: Sequence[bytes]) -> dict[bytes, Packed]:
+    rows = connection.execute(
+        f"select entity_key, event_ts, packed from {_table(view)} "
+        f"where layout = '{view.layout}' and entity_key in ({','.join('?' * len(keys))})",
+        keys,
+    )
+    return {key: Packed.of(event_ts, packed) for key, event_ts, packed in rows.fetchall()}
 
 
 def _connect(config: RepoConfig) -> sqlite3.Connection:

@@ -177,6 +177,13 @@ def test_correction_of_the_same_moment_wins(store: FeatureStore, home: Path) -> 
     assert read(store, "ann")["spend"] == [30.0]
 
 
+def test_more_keys_than_a_statement_takes_are_read(store: FeatureStore) -> None:
+    publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    keys = [{"customer_id": f"nobody {number}"} for number in range(40_000)] + [{"customer_id": "ann"}]
+    spend = store.get_online_features(["purchases:spend"], keys).to_dict()["spend"]
+    assert spend == [None] * 40_000 + [25.0]
+
+
 def write(store: FeatureStore, at: str, spend: float) -> None:
     frame = pd.DataFrame(
         {"customer_id": ["ann"], "observation_date": pd.to_datetime([at]), "purchases": [9], "spend": [spend]}
