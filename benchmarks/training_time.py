@@ -1,11 +1,14 @@
-"""How long the models take to train and to score, beside the BG/NBD of the package lifetimes, and how much memory.
+"""How long the models take to train and to score, and how much memory, beside lifetimes and scikit-survival.
 
 sparse     the world of benchmarks/worlds.py in which the BG/NBD is true: customers buy a few times a year
 frequent   its world of cycles: they buy about every two weeks
-response   messages of twenty actions to the sparse customers; every customer is then scored with both models and all
-           actions, in batches, into the lake; and one customer at a time, as an application does
+response   messages of twenty actions to the sparse customers, each about two of ten categories; every customer is then
+           scored with both models and all actions, in batches, into the lake; and one customer at a time, as an
+           application does
 
 Features come the real path: raw files, dbt, Feast. Sizes are arguments. Writes benchmarks/results/training_time.json.
+
+Beside the project's own packages this needs `pip install scikit-survival`.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import machine
 import numpy as np
 import pandas as pd
 import psutil
+import survival_ways
 import worlds
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
@@ -36,6 +40,7 @@ from training.scoring import Offer, Scorer
 
 CUT, SEED, HORIZONS = worlds.CUT, worlds.SEED, worlds.HORIZONS
 N_ACTIONS = 20
+N_CATEGORIES = 10
 RESPONSE_RATE = 0.08
 SINGLE_CALLS = 300
 
@@ -76,6 +81,7 @@ def land_messages(n_customers: int, n_messages: int) -> None:
     responded = random.random(n_messages) < RESPONSE_RATE * keenness
     events = pd.DataFrame({**key, "event_type": "converted", "occurred_at": sent_at + pd.Timedelta(days=2)})
     distinct = campaign.drop_duplicates()
+    about = (message % N_ACTIONS)[distinct.index]
     tables = {
         "messages": pd.DataFrame(
             {
@@ -93,17 +99,31 @@ def land_messages(n_customers: int, n_messages: int) -> None:
                 "campaign_id": distinct,
                 "starts_at": sent_at[distinct.index],
                 "ends_at": sent_at[distinct.index] + pd.Timedelta(days=7),
+                "product_keys": [
+                    f'["p{one % worlds.N_PRODUCTS}", "p{(one + 1) % worlds.N_PRODUCTS}"]' for one in about
+                ],
             }
         ),
     }
+    products = np.arange(worlds.N_PRODUCTS)
+    tables["products"] = pd.DataFrame(
+        {
+            "source_system": "world",
+            "product_key": [f"p{product}" for product in products],
+            "category": [f"category {product % N_CATEGORIES}" for product in products],
+        }
+    )
     for table, frame in tables.items():
-        folder = settings.raw_folder() / "communications" / table
+        family = "invoices" if table == "products" else "communications"
+        folder = settings.raw_folder() / family / table
         folder.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(folder / "world.parquet", index=False)
 
 
-def timing_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[str, Any]:
-    """Training set, fit and scores of every customer; then both fits of the BG/NBD on the same customers."""
+def timing_figures(store: FeatureStore, connection: DuckDBPyConnection, folder: Path) -> dict[str, Any]:
+    """Training set, fit and scores of every customer; then both fits of the BG/NBD on the same customers, and other
+    survival models on the same rows.
+    """
     figures: dict[str, Any] = {}
     rows = timed(figures, "training set", lambda: dataset.repurchase_timing(store, connection, cut=CUT))
     model = timed(figures, "fit", lambda: repurchase_timing.fit(rows.features, rows.labels, seed=SEED))
@@ -118,6 +138,7 @@ def timing_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[
         "training_rows": len(rows.features),
         "method": model.metadata["method"],
         **figures,
+        "survival models": survival_ways.tried(rows, folder),
     }
 
 
@@ -208,7 +229,7 @@ def main() -> None:
                     land_messages(size, arguments.messages)
 
             with opened(DataSet(name, worlds.BEGINS, (CUT,)), home, land) as (store, connection):
-                found[name] = timing_figures(store, connection)
+                found[name] = timing_figures(store, connection, home)
                 if name == "sparse":
                     found["response"] = response_figures(store, connection)
     path = machine.write("training_time", {**before, **found})

@@ -35,6 +35,7 @@ BEGINS = date(2021, 1, 1)
 ENTRY_DAYS = 84
 CUT = BEGINS + timedelta(days=280)
 LAST_DAY = 280 + HORIZONS[-1]
+N_PRODUCTS = 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,15 @@ def land(world: World, n_customers: int) -> None:
     customer_key = "c" + rows["customer"].astype(str)
     tables = {
         "invoices": pd.DataFrame({**key, "invoiced_at": invoiced_at, "customer_key": customer_key}),
-        "lines": pd.DataFrame({**key, "line_no": 1, "product_key": "p", "quantity": 1.0, "net_amount": 10.0}),
+        "lines": pd.DataFrame(
+            {
+                **key,
+                "line_no": 1,
+                "product_key": "p" + (rows["day"] % N_PRODUCTS).astype(str),
+                "quantity": 1.0,
+                "net_amount": 10.0,
+            }
+        ),
     }
     for table, frame in tables.items():
         folder = settings.raw_folder() / "invoices" / table
