@@ -48,37 +48,42 @@ moments as (
 
 ),
 
-dated as (
-
-    select
-        customer_id,
-        purchase_date,
-        known_at,
-        least(superseded_at, lead(known_at) over (partition by customer_id, purchase_date order by known_at)) as superseded_at
-
-    from moments
-
-),
-
 gaps as (
 
     select
-        dated.customer_id,
-        dated.purchase_date,
-        {{ days_between('max(earlier.purchase_date)', 'dated.purchase_date') }} as gap_days,
-        dated.known_at,
-        dated.superseded_at,
-        {{ this_build() }} as _built_at
+        moments.*,
+        {{ days_between('max(earlier.purchase_date)', 'moments.purchase_date') }} as gap_days
 
-    from dated
+    from moments
     left join days as earlier
         on
-            dated.customer_id = earlier.customer_id
-            and dated.purchase_date > earlier.purchase_date
-            and {{ known_in('earlier', 'dated') }}
+            moments.customer_id = earlier.customer_id
+            and moments.purchase_date > earlier.purchase_date
+            and {{ known_in('earlier', 'moments') }}
 
-    group by dated.customer_id, dated.purchase_date, dated.known_at, dated.superseded_at
+    group by moments.customer_id, moments.purchase_date, moments.known_at, moments.superseded_at
+
+),
+
+-- Most changes are to days before the one before.
+changed_gaps as (
+
+    select * from gaps
+
+    qualify gap_days is distinct from lag(gap_days, 1, -1) over (partition by customer_id, purchase_date, superseded_at order by known_at)
+
+),
+
+dated as (
+
+    select
+        * replace (
+            least(superseded_at, lead(known_at) over (partition by customer_id, purchase_date, superseded_at order by known_at)) as superseded_at
+        ),
+        {{ this_build() }} as _built_at
+
+    from changed_gaps
 
 )
 
-select * from gaps
+select * from dated
