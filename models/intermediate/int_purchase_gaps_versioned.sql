@@ -77,12 +77,12 @@ changed_gaps as (
 dated as (
 
     select
-        * replace (
-            least(superseded_at, lead(known_at) over (partition by customer_id, purchase_date, superseded_at order by known_at)) as superseded_at
-        ),
+        * replace (least(superseded_at, lead(known_at) over this_gap) as superseded_at),
         {{ this_build() }} as _built_at
 
     from changed_gaps
+
+    window this_gap as (partition by customer_id, purchase_date, superseded_at order by known_at)
 
 )
 
