@@ -10,7 +10,8 @@ polars_running  running sums by hand, read off by as-of joins: the least work th
 22 features: purchase days and amounts in seven windows and ever, recency, tenure and gaps; by default of 20,000
 customers on 104 weekly dates. The ways are tried at a thousandth, a hundredth, a tenth and a third of the customers and
 at all, smallest first; one that is stopped at the time or the memory limit is not tried with more. Every way has a
-process of its own; reading its input is not timed. Its first answer is compared with Millpond's cell by cell, and one
+process of its own; reading its input is not timed, which to each is the purchase days and the days between them (in
+Millpond's lake a table that grows with each build). Its first answer is compared with Millpond's cell by cell, and one
 that differs means exit code 1. The result goes to benchmarks/results/features.json.
 
 Beside the project's own packages this needs `pip install polars featuretools`.

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from features_data import AMOUNTS, COUNTS, FEATURES, KEYS, VIEWS, WINDOWS, Size, frames
+from features_data import AMOUNTS, COUNTS, FEATURES, GAPS, KEYS, VIEWS, WINDOWS, Size, frames
 from watching import Read
 
 WAYS = ("millpond", "polars_running", "polars", "pandas", "featuretools")
@@ -44,6 +44,7 @@ def _millpond(folder: Path, size: Size) -> Read:
         create table lake.marts.customer_observations as from '{folder}/observations.parquet' {first};
         create table lake.intermediate.int_category_purchases_dated
         (customer_id varchar, known_at date, superseded_at date);
+        create table lake.intermediate.{GAPS} as {(folder / f"{GAPS}.sql").read_text()};
         """
     )
     purchases, rhythm = ((folder / f"{view}.sql").read_text() for view in VIEWS)

@@ -40,7 +40,8 @@ from point_in_time_ways import WAYS, Case, Measured, measure, register, service_
 from millpond import features, lake, pipeline, settings
 from millpond.errors import NotBuilt, UserError
 from training import dataset
-from training.dataset import EVENT_TIMESTAMP, REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
+from training.training_rows import EVENT_TIMESTAMP
 
 CASES = (
     Case("training_rows", REPURCHASE_TIMING, has_ttl=True),

@@ -10,20 +10,15 @@ gaps as (
     select
         observations.customer_id,
         observations.observation_date,
-        purchase_days.purchase_date,
-        {{ days_between('lag(purchase_days.purchase_date) over history', 'purchase_days.purchase_date') }} as gap_days
+        gaps.purchase_date,
+        gaps.gap_days
 
     from observations
-    left join {{ ref('int_purchase_days_versioned') }} as purchase_days
+    left join {{ ref('int_purchase_gaps_versioned') }} as gaps
         on
-            observations.customer_id = purchase_days.customer_id
-            and purchase_days.purchase_date < observations.observation_date
-            and {{ known_as_of('purchase_days', 'observations.observation_date') }}
-
-    window history as (
-        partition by observations.customer_id, observations.observation_date
-        order by purchase_days.purchase_date
-    )
+            observations.customer_id = gaps.customer_id
+            and gaps.purchase_date < observations.observation_date
+            and {{ known_as_of('gaps', 'observations.observation_date') }}
 
 ),
 

@@ -9,25 +9,26 @@ purchases as (
     select
         observations.customer_id,
         observations.observation_date,
-        purchase_days.purchase_date,
-        {{ days_between('purchase_days.purchase_date', 'observations.observation_date') }} as age_days,
-        {{ days_between('lag(purchase_days.purchase_date) over history', 'purchase_days.purchase_date') }} as gap_days,
-        {{ days_between(
-            'max(purchase_days.purchase_date) over (partition by observations.customer_id, observations.observation_date)',
-            'observations.observation_date'
-        ) }} as days_since_last_purchase
+        gaps.purchase_date,
+        gaps.gap_days,
+        {{ days_between('gaps.purchase_date', 'observations.observation_date') }} as age_days
 
     from observations
-    left join {{ ref('int_purchase_days_versioned') }} as purchase_days
+    left join {{ ref('int_purchase_gaps_versioned') }} as gaps
         on
-            observations.customer_id = purchase_days.customer_id
-            and purchase_days.purchase_date < observations.observation_date
-            and {{ known_as_of('purchase_days', 'observations.observation_date') }}
+            observations.customer_id = gaps.customer_id
+            and gaps.purchase_date < observations.observation_date
+            and {{ known_as_of('gaps', 'observations.observation_date') }}
 
-    window history as (
-        partition by observations.customer_id, observations.observation_date
-        order by purchase_days.purchase_date
-    )
+),
+
+-- Decimals, so that their sum does not depend on the order of rows.
+weights as (
+
+    select
+        {{ decay_weights(7) }} as weights_7,
+        {{ decay_weights(21) }} as weights_21,
+        {{ decay_weights(60) }} as weights_60
 
 ),
 
@@ -44,16 +45,16 @@ rhythm as (
         count(gap_days) as gaps,
         sum(gap_days) as gap_days_sum,
         sum(gap_days * gap_days) as gap_days_squared_sum,
-        median(gap_days) as gap_days_median,
+        {{ median_of('list(gap_days)') }} as gap_days_median,
         max_by(gap_days, purchase_date) as gap_days_last,
         max(gap_days) as gap_days_max,
         {% for tau in [7, 21, 60] -%}
-        -- As decimals, so that the sum does not depend on the order of rows.
-        sum(cast(exp(-age_days / {{ tau }}.0) as decimal(18, 12))) as decayed_{{ tau }},
+        sum({{ element_of('weights_' ~ tau, 'age_days') }}) as decayed_{{ tau }},
         {% endfor -%}
-        count(*) filter (where gap_days > days_since_last_purchase) as longer_gaps
+        list(gap_days) as all_gaps
 
     from purchases
+    cross join weights
 
     group by customer_id, observation_date
 
@@ -77,7 +78,7 @@ features as (
         cast(gap_days_median as double) as gap_days_median,
         cast(gap_days_last as bigint) as gap_days_last,
         cast(gap_days_max as bigint) as gap_days_max,
-        cast(longer_gaps as double) / nullif(gaps, 0) as longer_gap_share,
+        cast({{ count_above('all_gaps', 'days_since_last_purchase') }} as double) / nullif(gaps, 0) as longer_gap_share,
         days_since_last_purchase / nullif(cast(gap_days_sum as double) / nullif(gaps, 0), 0) as days_since_last_over_gap_mean,
         days_since_last_purchase / nullif(cast(gap_days_median as double), 0) as days_since_last_over_gap_median,
         {% for tau in [7, 21, 60] -%}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +35,12 @@ def features() -> Iterator[ModuleType]:
         import features
 
         yield features
+
+
+@pytest.mark.parametrize("benchmark", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_every_benchmark_finds_what_it_measures(benchmark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    assert import_module(benchmark).__doc__
 
 
 def test_leaderboard_is_that_of_the_kept_result(monkeypatch: pytest.MonkeyPatch) -> None:
