@@ -13,10 +13,18 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+from hypothesis import settings
 
 # Debian keeps servers out of the path.
 PG_CTL = shutil.which("pg_ctl") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), default=None)
 SHOP = Path(__file__).parent / "shop.sql"
+
+# The workers share the cores: threads of numpy's algebra that wait in loops would take them from the other worker.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes on a busy machine says nothing of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture
