@@ -1,8 +1,11 @@
 """The whole loop on a small made-up shop, as a user runs it."""
 
 import asyncio
+import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -29,6 +32,7 @@ from millpond import (
     pipeline,
     publishing,
     scoring,
+    settings,
 )
 from millpond.keeping import Trained
 from millpond.reader import Reader
@@ -140,6 +144,16 @@ class TestLoop:
             plans = {file.stem: connection.execute(f"explain {file.read_text()}").fetchall()[0][1] for file in models}
         assert len(plans) > 80
         assert [name for name, plan in plans.items() if "BLOCKWISE_NL_JOIN" in plan] == []
+
+    def test_given_rows_of_every_unit_test_give_the_expected_ones(self, built: Path) -> None:
+        """dbt's unit tests, which no build runs; they ask the lake for the types of what a model reads."""
+        places = ["--target-path", str(built / "unit"), "--log-path", str(built / "unit")]
+        words = ["test", "--select", "test_type:unit", "--project-dir", str(settings.PROJECT), *places]
+        command = [sys.executable, "-m", "dbt.cli.main", *words, "--profiles-dir", str(settings.PROJECT)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        results = json.loads((built / "unit" / "run_results.json").read_text())["results"]
+        tests = [one for one in results if one["unique_id"].startswith("unit_test.")]
+        assert {one["status"] for one in tests} == {"pass"}, done.stdout
 
     def test_timing_predictions_never_fall_in_the_horizon(self) -> None:
         names = [*(f"p_repurchase_{horizon}d" for horizon in (7, 14, 30, 60, 90)), "p_alive"]
