@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint types style bench clean
 
 demo: .venv/installed
 	millpond land complete_journey
@@ -16,10 +16,16 @@ test: lint
 test-all: lint
 	pytest -m ""
 
+# Types and SQL are checked beside each other: each leaves a core idle at times.
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync types style
+
+types: .venv/installed
 	mypy
+
+style: .venv/installed
 	sqlfluff lint models tests/dbt --processes 2
 
 bench: .venv/installed

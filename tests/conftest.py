@@ -7,16 +7,26 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import duckdb
 import psycopg
 import pytest
+from filelock import FileLock
+from hypothesis import settings
 
 # Debian keeps servers out of the path.
 PG_CTL = shutil.which("pg_ctl") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), default=None)
 SHOP = Path(__file__).parent / "shop.sql"
+
+# The workers share the cores: threads of numpy's algebra that wait in loops would take them from the other worker.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes on a busy machine says nothing of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture
@@ -36,6 +46,28 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (raw / "communications" / table).mkdir(parents=True)
     duckdb.connect().execute(SHOP.read_text().replace("$raw", str(raw)))
     return raw
+
+
+@pytest.fixture(scope="session")
+def built_shop(shop: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A home of the shop as of 2024-02-06, built with all tests of data and published; tests work on copies of it.
+
+    The worker that needs it first makes it for all.
+    """
+    # Not at the top: the process that hands the tests out needs none of its libraries.
+    from millpond import pipeline
+
+    own = tmp_path_factory.getbasetemp()
+    home = (own if worker_id == "master" else own.parent) / "built_shop"
+    published = home.with_suffix(".published")
+    with FileLock(home.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        if not published.exists():
+            shutil.copytree(shop, home / "raw", dirs_exist_ok=True)
+            pipeline.build(as_of=date(2024, 2, 6))
+            pipeline.publish()
+            published.touch()
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from test_loop import ask, build_features
 
 BEFORE, AFTER = date(2024, 3, 4), date(2024, 4, 1)
 VIEWS = ("aida", "rfm", "lifecycle", "service", "returns", "texts", "occasions", "assets", "asset_readings")
+NODES = [f"+customer_{view}" for view in VIEWS]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 KNOWN = {
@@ -134,10 +135,10 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(home))
         land(home, KNOWN, "known")
-        build_features(BEFORE)
+        build_features(BEFORE, nodes=NODES)
         first = observed(BEFORE)
         land(home, LATER, "later")
-        build_features(AFTER)
+        build_features(AFTER, nodes=NODES)
         yield first
 
 
@@ -162,6 +163,6 @@ def test_what_is_known_later_is_seen_after(view: str, feature: str, customer: st
 @pytest.mark.slow
 def test_history_in_steps_equals_a_full_rebuild(before_and_after: Rows) -> None:
     in_steps = observed(AFTER)
-    build_features(AFTER, "--full-refresh")
+    build_features(AFTER, "--full-refresh", nodes=NODES)
     assert observed(AFTER) == in_steps
     assert in_steps != before_and_after

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -20,7 +19,7 @@ from urllib.request import Request, urlopen
 import duckdb
 import pytest
 
-from millpond import lake, pipeline, settings
+from millpond import lake, settings
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:
@@ -29,15 +28,13 @@ def ask(query: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def built(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def built(built_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home whose features are in the lake and online."""
-    home = tmp_path_factory.mktemp("tools")
-    shutil.copytree(shop, home / "raw")
+    home = tmp_path_factory.mktemp("tools") / "home"
+    shutil.copytree(built_shop, home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(home))
         patch.chdir(settings.PROJECT)
-        pipeline.build(as_of=date(2024, 2, 6))
-        pipeline.publish()
         yield home
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from test_loop import build_features
 
 from millpond import dbt, lake, pipeline
 
@@ -16,6 +17,9 @@ SECOND = FIRST + timedelta(days=3)
 
 # Of the lake, after each build of the fixture.
 SCHEMA_VERSIONS: list[int] = []
+
+# After the first.
+FIRST_FEATURES: dict[str, list[tuple[Any, ...]]] = {}
 
 # When a row of the shop reached us, where the row itself does not say. A late invoice comes after its lines.
 ARRIVED_AT = {
@@ -73,6 +77,10 @@ def content() -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
+def features() -> dict[str, list[tuple[Any, ...]]]:
+    return {name: rows for name, rows in content().items() if name.startswith("features.")}
+
+
 def assert_equal(one: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tuple[Any, ...]]]) -> None:
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
@@ -92,6 +100,7 @@ def _grow(shop: Path, home: Path) -> None:
     land(shop, home, since=date(1900, 1, 1), until=FIRST)
     build(FIRST)
     SCHEMA_VERSIONS.append(schema_version())
+    FIRST_FEATURES.update(features())
     land(shop, home, since=FIRST, until=SECOND)
     resend_under_another_key(shop, home)
     # Tests of data too: after the first build they look at what it wrote.
@@ -131,6 +140,17 @@ def test_files_of_more_days_give_what_a_full_refresh_gives(grown: Path) -> None:
     # A history in many batches of dates, beside one that was made in one and then grew.
     build(SECOND, "--full-refresh", observations_per_batch=5000)
     assert_equal(after_growth, content())
+
+
+def test_backdated_build_sees_nothing_of_the_future(
+    grown: Path, built_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same features as of a date, whether or not later rows lie in the raw files."""
+    shutil.copytree(built_shop, tmp_path / "with_future")
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "with_future"))
+    build_features(FIRST)
+    assert_equal(features(), FIRST_FEATURES)
+    assert max(row[-1] for row in FIRST_FEATURES["features.customer_rhythm"]) == FIRST
 
 
 @pytest.mark.slow

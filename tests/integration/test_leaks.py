@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_loop import AS_OF, ask, build_features, forget_rows_from
+from test_loop import ask, forget_rows_from
 
 from millpond import features, lake, pipeline
 
@@ -28,17 +28,14 @@ def predictions() -> dict[str, list[tuple[Any, ...]]]:
 
 @pytest.mark.slow
 def test_predictions_with_future_rows_present_equal_those_without(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copytree(built_shop, tmp_path / "with_future")
+    shutil.copytree(built_shop / "raw", tmp_path / "without_future" / "raw")
+    forget_rows_from(tmp_path / "without_future" / "raw", CUT)
     answers = []
     for name in ("with_future", "without_future"):
-        home = tmp_path / name
-        shutil.copytree(shop, home / "raw")
-        monkeypatch.setenv("MILLPOND_HOME", str(home))
-        if name == "with_future":
-            build_features(AS_OF)
-        else:
-            forget_rows_from(home / "raw", CUT)
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / name))
         answers.append(predictions())
     assert answers[0]["repurchase_timing"]
     assert answers[0]["customer_value"]

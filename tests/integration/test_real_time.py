@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from millpond import cli, dbt, errors, events, features, lake, pipeline, settings
 from training import model_store
 
-AS_OF, NEXT_DAY = date(2024, 2, 6), date(2024, 2, 7)
+NEXT_DAY = date(2024, 2, 7)
 NOW = datetime(2024, 2, 6, 18, tzinfo=UTC)
 LINE = {"line_no": 1, "product_key": "p1", "quantity": 1, "net_amount": 5}
 
@@ -56,13 +56,12 @@ def build(as_of: date) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeatureStore]:
+def store(built_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeatureStore]:
     """The feature store of a shop that was built and published this morning."""
-    home = tmp_path_factory.mktemp("real_time")
-    shutil.copytree(shop, home / "raw")
+    home = tmp_path_factory.mktemp("real_time") / "home"
+    shutil.copytree(built_shop, home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(home))
-        build(AS_OF)
         yield features.store()
 
 

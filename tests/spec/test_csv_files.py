@@ -97,10 +97,11 @@ def land(home: Path, content: bytes, name: str = "rows.csv") -> None:
     (folder / name).write_bytes(content)
 
 
-def build(share: float = 1) -> None:
+def build(*nodes: str, share: float = 1) -> None:
+    """Staged products, and further nodes."""
     with lake.writing():
-        nodes = ("--select", "staging", "+products", "quarantine", "load_audit")
-        dbt.build(*nodes, variables={"max_quarantine_share": share}, on_node=pipeline.nothing)
+        selected = ("--select", "+stg_invoices__products", *nodes)
+        dbt.build(*selected, variables={"max_quarantine_share": share}, on_node=pipeline.nothing)
 
 
 def ask(query: str) -> list[Any]:
@@ -111,7 +112,7 @@ def ask(query: str) -> list[Any]:
 def test_every_row_of_a_csv_file_loads_or_is_in_quarantine(home: Path) -> None:
     for name, (content, _, _) in FILES.items():
         land(home, content.replace(b"shop", name.encode()), f"{name}.csv")
-    build()
+    build("+products", "+quarantine", "+load_audit")
     for name, (_, products, rejected) in FILES.items():
         where = f"where raw_file = 'invoices/products/{name}.csv'"
         found = ask(f"select product_key, product_name from marts.products where source_system = '{name}' order by 1")
@@ -144,9 +145,7 @@ def test_no_sound_row_is_lost_beside_malformed_ones(home: Path) -> None:
     files = {number: random_file(number) for number in range(20)}
     for number, (content, _, _) in files.items():
         land(home, content, f"{number}.csv")
-    with lake.writing():
-        nodes = ("--select", "base_invoices__products", "--exclude-resource-type", "test")
-        dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+    build()
     for number, (_, sound, malformed) in files.items():
         rows = ask(f"""
             select product_key, product_name, reject_reasons like 'malformed%'
@@ -161,7 +160,7 @@ def test_a_field_of_ten_megabytes_loads_beside_a_malformed_row(home: Path) -> No
     land(home, HEAD + b"shop,p1," + bare + b"\nshop,p2," + quoted + b"\nshop,p3,Bread\n", "sound.csv")
     land(home, HEAD + b"shop,p4," + bare + b"\nshop\nshop,p5," + quoted + b"\nshop,p6,Bread\n", "broken.csv")
     build()
-    found = ask("select product_key, length(product_name) from marts.products order by 1")
+    found = ask("select product_key, length(product_name) from staging.stg_invoices__products order by 1")
     assert [length for _, length in found] == [10_000_000, 10_000_000, 5] * 2
 
 
@@ -206,7 +205,8 @@ def test_a_file_that_grows_while_it_is_read_stops_the_build_and_loads_with_the_n
             file.write_bytes(file.read_bytes() + b"er\n")
 
     with pytest.raises(errors.UnreadableFile, match=re.escape(f"{file} changed while it was read")), lake.writing():
-        dbt.build("--select", "+products", variables={}, on_node=grow)
+        dbt.build("--select", "base_invoices__products", variables={}, on_node=grow)
     assert not lake.exists()
     build()
-    assert ask("select product_key, product_name from marts.products order by 1") == [("p1", "Ale"), ("p2", "Beer")]
+    found = ask("select product_key, product_name from staging.stg_invoices__products order by 1")
+    assert found == [("p1", "Ale"), ("p2", "Beer")]

@@ -2,8 +2,10 @@
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from millpond import dbt, lake, pipeline
 
@@ -77,17 +79,22 @@ def ask(query: str) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
-def build(home: Path) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home in which the timeline is built."""
+    home = tmp_path_factory.mktemp("timeline")
     for table, content in FILES.items():
         (home / "raw" / table).mkdir(parents=True)
         (home / "raw" / table / "rows.csv").write_text(content)
-    with lake.writing():
-        nodes = ("--select", "+interactions", "--indirect-selection", "cautious")
-        dbt.build(*nodes, variables={"as_of_date": "2024-02-01"}, on_node=pipeline.nothing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        with lake.writing():
+            nodes = ("--select", "+interactions", "--indirect-selection", "cautious")
+            dbt.build(*nodes, variables={"as_of_date": "2024-02-01"}, on_node=pipeline.nothing)
+        yield
 
 
-def test_a_timeline_holds_what_happened_and_nothing_else(home: Path) -> None:
-    build(home)
+def test_a_timeline_holds_what_happened_and_nothing_else() -> None:
     found = ask("""
         select happened_at, kind, interaction_id, line_no, direction, channel, product_key, amount, known_at
         from marts.interactions order by happened_at, kind, interaction_id, line_no
@@ -102,8 +109,7 @@ def scans(node: dict[str, Any]) -> list[dict[str, str]]:
     return own + [scan for child in node["children"] for scan in scans(child)]
 
 
-def test_a_question_about_one_customer_asks_each_table_for_that_customer(home: Path) -> None:
-    build(home)
+def test_a_question_about_one_customer_asks_each_table_for_that_customer() -> None:
     (customer_id,) = ask("select distinct customer_id from marts.interactions")[0]
     query = f"explain (format json) select * from marts.interactions where customer_id = '{customer_id}'"
     found = scans(json.loads(ask(query)[0][1])[0])

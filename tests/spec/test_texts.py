@@ -1,6 +1,7 @@
 """What is read from the words that customers write: topic, language, sentiment."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -107,10 +108,20 @@ def land(home: Path, cases: str = CASES) -> None:
         (home / "raw" / table / "rows.csv").write_text(content)
 
 
-def build() -> None:
+def build(*nodes: str) -> None:
     with lake.writing():
-        nodes = ("--select", "+inbound_texts", "+cases", "--indirect-selection", "cautious")
-        dbt.build(*nodes, variables={}, on_node=pipeline.nothing)
+        dbt.build("--select", *nodes, "--indirect-selection", "cautious", variables={}, on_node=pipeline.nothing)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the texts are analysed; tests work on copies of it."""
+    home = tmp_path_factory.mktemp("texts")
+    land(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+        build("+inbound_texts", "+cases")
+    return home
 
 
 def ask(query: str) -> list[Any]:
@@ -118,32 +129,31 @@ def ask(query: str) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
-def test_topic_language_and_sentiment_stand_beside_the_words(home: Path) -> None:
-    land(home)
-    build()
+def test_topic_language_and_sentiment_stand_beside_the_words(built: Path, home: Path) -> None:
+    shutil.copytree(built, home)
     assert ask(INBOUND) == READ
     cases = ask("select case_id, topic, topic_source, language from marts.cases order by 1")
     assert cases == sorted([row[1:5] for row in READ if row[0] == "case"] + [("6", "advice", "raw", None)])
     assert ask("select count(*) from marts.cases where text_method like 'py3langid _%, textblob _%'") == [(4,)]
 
 
-def test_a_text_is_analysed_once_and_leaves_with_its_case(home: Path) -> None:
-    land(home)
-    build()
+def test_a_text_is_analysed_once_and_leaves_with_its_case(built: Path, home: Path) -> None:
+    shutil.copytree(built, home)
     with lake.writing(), lake.connect(read_only=False) as connection:
         connection.execute("update intermediate.int_texts_analysed set language_method = 'before'")
     first, _, rest = CASES.partition("crm,1,a")
     land(home, first + rest.partition("\n")[2] + 'crm,8,b,2024-01-05,,"Bitte kündigen Sie mein Abonnement sofort."\n')
-    build()
+    build("+inbound_texts", "+cases")
     methods = ask("select case_id, text_method = 'before' or text_method like 'before, %' from marts.cases order by 1")
     assert methods == [("2", True), ("3", True), ("4", True), ("5", True), ("6", None), ("7", True), ("8", False)]
     assert ask("select count(*) from intermediate.int_texts_analysed") == [(7,)]
 
 
-def test_without_the_libraries_only_topics_are_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_libraries_only_topics_are_told(built: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    land(home)
-    build()
+    shutil.copytree(built, home)
+    # Only the analysis and what tells it, from nothing.
+    build("int_texts_analysed+,+inbound_texts", "--full-refresh")
     assert ask(INBOUND) == [(*row[:4], None, "none") for row in READ]
 
 

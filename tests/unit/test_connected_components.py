@@ -2,7 +2,6 @@
 
 import duckdb
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 
@@ -43,7 +42,6 @@ def union_find(pairs: list[tuple[int, int, int]]) -> dict[tuple[int, int], int]:
     return {one: root(one)[1] for pair in joined for one in pair}
 
 
-@given_settings(deadline=None)
 @given(Pairs)
 def test_components_equal_those_of_a_union_find(pairs: list[tuple[int, int, int]]) -> None:
     assert components(pairs) == union_find(pairs)

@@ -75,7 +75,7 @@ def candidates(
     return {number for at, made, number in fitting if (at, made) == newest}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=FEATURE_ROWS, asked=ASKED_ROWS, ttl=TTLS, known=st.booleans())
 def test_the_answer_is_that_of_a_plain_loop(
     lake: Lake,

@@ -151,7 +151,6 @@ def answer(
 # No shrinking: an example is small as it is, and Feast's store takes its time for each.
 @settings(
     max_examples=60,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -64,7 +64,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize(("dtype", "arrow", "values"), COLUMNS, ids=[str(dtype) for dtype, *_ in COLUMNS])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_published_and_pushed_values_are_those_that_feast_makes(
     database: duckdb.DuckDBPyConnection,

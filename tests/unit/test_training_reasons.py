@@ -63,7 +63,7 @@ def response(messages: pd.DataFrame) -> ResponsePropensityModel:
     return response_propensity.fit(messages, responded.to_numpy(), sent_at=sent_at, seed=1)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.integers(0, CUSTOMERS - 1), min_size=1, max_size=20), unseen=st.sampled_from(["email", "pigeon"])
 )
@@ -76,7 +76,7 @@ def test_contributions_to_a_response_add_up_to_its_log_odds(
     assert found.log_odds == pytest.approx(np.log(probability / (1 - probability)), abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=SOME_ROWS, bins=st.integers(1, len(BIN_EDGES) - 1))
 def test_contributions_to_timing_add_up_to_the_mean_log_odds_of_the_hazards(
     customers: pd.DataFrame, timing: RepurchaseTimingModel, rows: list[int], bins: int

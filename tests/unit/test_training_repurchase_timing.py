@@ -136,7 +136,7 @@ def customers() -> st.SearchStrategy[dict[str, float]]:
 
 
 @pytest.mark.parametrize("which", ["model", "small_model"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(customer=customers())
 def test_scores_of_any_customer_agree(which: str, customer: dict[str, float], request: pytest.FixtureRequest) -> None:
     scores = request.getfixturevalue(which).predict(pd.DataFrame([customer]), HORIZONS).iloc[0]

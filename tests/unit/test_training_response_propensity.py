@@ -259,7 +259,7 @@ def test_calibration_never_reverses_the_order() -> None:
     assert fit_line(logits, wrong_way_round, smallest_slope=0.1).slope == pytest.approx(0.1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(slope=st.floats(0.3, 3), intercept=st.floats(-2, 2))
 def test_line_is_found_again(slope: float, intercept: float) -> None:
     logits = np.tile(np.linspace(-3, 3, 50), 400)
