@@ -1,11 +1,15 @@
 -- The invoices together come to what their lines come to.
+{%- set all_invoices, all_lines = ref('invoices'), ref('invoice_lines') %}
+{%- set is_tested = written_now(['source_system', 'invoice_id'], ref('int_invoices_versioned'), views=[all_invoices, all_lines]) %}
 with invoices as (
 
     select
         coalesce(sum(line_count), 0) as line_count,
         coalesce(sum(net_amount), 0) as net_amount
 
-    from {{ ref('invoices') }}
+    from {{ all_invoices }}
+
+    where {{ is_tested }}
 
 ),
 
@@ -15,7 +19,9 @@ lines as (
         count(*) as line_count,
         coalesce(sum(net_amount), 0) as net_amount
 
-    from {{ ref('invoice_lines') }}
+    from {{ all_lines }}
+
+    where {{ is_tested }}
 
 ),
 

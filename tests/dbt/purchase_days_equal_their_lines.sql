@@ -1,4 +1,6 @@
 -- A purchase day is what its lines and the credit notes upon it come to: no line is lost, none counts twice.
+{%- set all_days, all_lines = ref('purchase_days'), ref('invoice_lines') %}
+{%- set is_tested = written_now(['customer_id'], ref('int_purchase_days_versioned'), views=[all_days, all_lines]) %}
 with lines as (
 
     select
@@ -7,11 +9,19 @@ with lines as (
         count(*) as line_count,
         sum(net_amount) as net_amount
 
-    from {{ ref('invoice_lines') }}
+    from {{ all_lines }}
 
-    where customer_id is not null
+    where customer_id is not null and {{ is_tested }}
 
     group by customer_id, purchase_date
+
+),
+
+days as (
+
+    select * from {{ all_days }}
+
+    where {{ is_tested }}
 
 ),
 
@@ -21,7 +31,7 @@ differences as (
         days.customer_id,
         days.purchase_date
 
-    from {{ ref('purchase_days') }} as days
+    from days
     left join lines
         on
             days.customer_id = lines.customer_id
