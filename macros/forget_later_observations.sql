@@ -31,17 +31,16 @@
 {% macro new_observations() -%}
 {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
 {%- if model.resource_type != 'unit_test' %}{% set counted, as_of_date = ref('int_observations_counted'), ref('int_as_of_date') %}{% endif -%}
+{%- set all_observations = ref('customer_observations') -%}
+{%- if is_incremental() %}
+{%- set dates = dates_that_differ(counted, as_of_date) -%}
 select
     observations.customer_id,
     observations.observation_date
 
-from {{ ref('customer_observations') }} as observations
-{%- if is_incremental() %}
-{%- set dates = dates_that_differ(counted, as_of_date) %}
+from {{ observations_of(dates, all_observations) }} as observations
 
-where
-    observations.observation_date in ({{ dates }})
-    and not exists (
+where not exists (
 
         select 1 from {{ this }} as built
 
@@ -51,10 +50,21 @@ where
             and built.observation_date = observations.observation_date
 
     )
-{%- else %}
+{%- else -%}
+select
+    observations.customer_id,
+    observations.observation_date
+
+from {{ all_observations }} as observations
 
 where {{ in_batch('observations.observation_date') }}
 {%- endif %}
+{%- endmacro %}
+
+
+{#- A table of all observations of these dates, in the database in memory: all feature models ask the same dates. -#}
+{% macro observations_of(dates, all_observations) -%}
+    {{ gathered_once('observations', 'select customer_id, observation_date from ' ~ all_observations ~ ' where observation_date in (' ~ dates ~ ')') }}
 {%- endmacro %}
 
 

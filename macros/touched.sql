@@ -5,13 +5,46 @@
 
 
 {#-
+    Condition: columns are among the keys that a query gives, which are gathered once for all models that ask the same, in the database in
+    memory. Where there are none it is false, and the engine reads nothing. A few thousand are written out by their last column: the engine
+    pushes a list into every scan, through joins, unions and aggregates at which a query stops.
+-#}
+{% macro among(columns, keys, relation='') -%}
+    {%- set gathered = gathered_once('touched', keys) -%}
+    {%- set count, list = run_query(
+        "select count(*), case when count(*) <= 10000 then string_agg(distinct '''' || replace(" ~ columns[-1] ~ ", '''', '''''') || '''', ', ') end"
+        ~ ' from ' ~ gathered
+    ).rows[0].values() -%}
+    {%- if not count -%}false
+    {%- else -%}
+    {{ relation ~ columns[-1] ~ ' in (' ~ list ~ ')' if list }}
+    {%- if not list or columns | length > 1 %}
+        {{ 'and ' if list }}({{ relation }}{{ columns | join(', ' ~ relation) }}) in (select {{ columns | join(', ') }} from {{ gathered }})
+    {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The name of a table in the database in memory that holds what a query gives: made by the first who asks. -#}
+{% macro gathered_once(kind, query) %}
+    {% set name = 'memory.main.' ~ kind ~ '_' ~ local_md5(invocation_id ~ query) %}
+    {% do run_query('create table if not exists ' ~ name ~ ' as (' ~ query ~ ')') %}
+    {{ return(name) }}
+{% endmacro %}
+
+
+{#-
     Lines of invoices that changed, whose lines changed, that credit one which changed, or whose customer key went to another customer.
     All of them when the exchange rates are no longer what they were.
 -#}
 {% macro touched_invoices() -%}
+    {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
+    {%- for name in (['stg_invoices__lines', 'stg_invoices__exchange_rates'] if model.resource_type != 'unit_test' else []) -%}
+        {%- do ref(name) -%}
+    {%- endfor -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at or has_other_mark('_rates', content_mark('stg_invoices__exchange_rates', lake_currency())) -%}true{%- else -%}
-    (source_system, invoice_id) in (
+    {%- set keys %}
         select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
         union
         select source_system, invoice_id from {{ ref('stg_invoices__invoices') }} where _built_at > {{ built_at }}
@@ -27,23 +60,29 @@
         inner join {{ ref('int_customer_keys_versioned') }} as keys
             on invoices.source_system = keys.source_system and invoices.customer_key = keys.customer_key
         where keys._built_at > {{ built_at }}
-    )
+    {%- endset -%}
+    {{ among(['source_system', 'invoice_id'], keys) }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- Customers with a line that changed, and those that won or lost a record. -#}
 {% macro touched_customers() -%}
-    {{ touched_people(by_customer=['int_invoice_lines_versioned'], by_replaced_key=['base_invoices__invoices']) }}
+    {{ touched_people(by_customer={'int_invoice_lines_versioned': 'true'}, by_replaced_key=['base_invoices__invoices']) }}
 {%- endmacro %}
 
 
-{#- Customers with an interaction that changed. All of them when the rules of stages did. -#}
+{#-
+    Customers with an interaction that changed, or with one that an earlier build took for past and this one does not. All of them when the
+    rules of stages changed.
+-#}
 {% macro touched_by_interactions() -%}
+    {%- set as_of_date = ref('int_as_of_date') if model.resource_type != 'unit_test' -%}
     {{ touched_people(
-        by_customer=['int_invoice_lines_versioned', 'int_message_events_versioned'],
-        by_key=['base_communications__messages', 'base_communications__visits', 'base_crm__cases'],
-        by_replaced_key=['base_invoices__invoices'],
+        by_customer={'int_invoice_lines_versioned': 'true', 'int_message_events_versioned': 'true', 'int_messages_versioned': 'not is_planned'},
+        by_key=['base_communications__visits', 'base_crm__cases'],
+        by_replaced_key=['base_invoices__invoices', 'base_communications__messages'],
+        by_own_row='entered_on >= (select as_of_date from ' ~ as_of_date ~ ')',
         mark=content_mark('aida_stages', var('praise_satisfaction')),
     ) }}
 {%- endmacro %}
@@ -52,7 +91,7 @@
 {#- Customers with a consent, an address or a message that changed. -#}
 {% macro touched_by_reachability() -%}
     {{ touched_people(
-        by_customer=['int_message_events_versioned'],
+        by_customer={'int_message_events_versioned': 'true'},
         by_key=['base_crm__consents', 'base_crm__customers'],
         by_replaced_key=['base_communications__messages'],
         mark=reachability_mark(),
@@ -67,45 +106,37 @@
 
 {#- These, and customers who bought a product that changed. -#}
 {% macro touched_buyers() -%}
-    {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
-    {%- if model.resource_type != 'unit_test' -%}
-    {%- set lines, products = ref('int_invoice_lines_versioned'), ref('stg_invoices__products') -%}
-    {%- endif -%}
-    {%- set touched = touched_customers() -%}
-    {%- set built_at = last_built_at() -%}
-    {%- if not built_at -%}true{%- else -%}
-    ({{ touched }} or customer_id in (
-        select lines.customer_id
-        from {{ lines }} as lines
-        inner join {{ products }} as products
-            on lines.source_system = products.source_system and lines.product_key = products.product_key
-        where products._built_at > {{ built_at }}
-    ))
-    {%- endif -%}
+    {{ touched_people(
+        by_customer={'int_invoice_lines_versioned': 'true'},
+        by_replaced_key=['base_invoices__invoices'],
+        by_product=['stg_invoices__products'],
+    ) }}
 {%- endmacro %}
 
 
 {#-
-    Customers of whom a row changed: by_customer names models whose rows say whose they are, by_key raw rows (base_…) that say it by a
-    key, by_replaced_key such of which only those count that a later one replaced: where both are of one moment, nothing later tells
-    whose the row was. And customers that won or lost a record. All of them when the mark is no longer that of the rows.
+    Customers of whom a row changed: by_customer names models whose rows say whose they are, with the condition on which a row counts;
+    by_key raw rows (base_…) that say it by a key; by_replaced_key such of which only those count that a later one replaced: where both are
+    of one moment, nothing later tells whose the row was; by_product models of products, whose buyers count; by_own_row a condition on rows
+    of this model. And customers that won or lost a record. All of them when the mark is no longer that of the rows.
 -#}
-{% macro touched_people(by_customer=[], by_key=[], by_replaced_key=[], mark=none) -%}
+{% macro touched_people(by_customer={}, by_key=[], by_replaced_key=[], by_product=[], by_own_row=none, mark=none) -%}
     {%- set relations = {} -%}
+    {%- set names = ['int_customer_keys_versioned', 'int_invoice_lines_versioned'][:2 if by_product else 1] + by_customer.keys() | list -%}
     {#- Named outside the condition, so that dbt sees the edges while it parses. -#}
-    {%- for name in (['int_customer_keys_versioned'] + by_customer + by_key + by_replaced_key if model.resource_type != 'unit_test' else []) -%}
+    {%- for name in (names + by_key + by_replaced_key + by_product if model.resource_type != 'unit_test' else []) -%}
         {%- do relations.update({name: ref(name)}) -%}
     {%- endfor -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at or (mark is not none and has_other_mark('_mark', mark)) -%}true{%- else -%}
     {%- set keys = relations['int_customer_keys_versioned'] -%}
-    customer_id in (
+    {%- set people %}
         select customer_id from {{ keys }} where _built_at > {{ built_at }}
         union
         select record_id from {{ keys }} where _built_at > {{ built_at }}
-        {%- for name in by_customer %}
+        {%- for name, condition in by_customer.items() %}
         union
-        select customer_id from {{ relations[name] }} where _built_at > {{ built_at }}
+        select customer_id from {{ relations[name] }} where _built_at > {{ built_at }} and {{ condition }}
         {%- endfor %}
         {%- for name in by_key + by_replaced_key %}
         union
@@ -115,7 +146,20 @@
             on changed.source_system = keys.source_system and changed.customer_key = keys.customer_key
         where changed._built_at > {{ built_at }} {{ 'and changed.superseded_at is not null' if name in by_replaced_key }}
         {%- endfor %}
-    )
+        {%- for name in by_product %}
+        union
+        select lines.customer_id
+        from {{ relations['int_invoice_lines_versioned'] }} as lines
+        inner join {{ relations[name] }} as products
+            on lines.source_system = products.source_system and lines.product_key = products.product_key
+        where products._built_at > {{ built_at }}
+        {%- endfor %}
+        {%- if by_own_row %}
+        union
+        select customer_id from {{ this }} where {{ by_own_row }}
+        {%- endif %}
+    {%- endset -%}
+    {{ among(['customer_id'], people) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -129,7 +173,7 @@
     {%- if not built_at or has_other_mark('_actions', content_mark('actions', var('response_window_days'))) -%}true{%- else -%}
     {#- A moment and not a query: when the model runs, the rows that were planned have been forgotten. -#}
     {%- set first_planned = run_query('select min(sent_at) from ' ~ this ~ ' where is_planned').columns[0][0] %}
-    ({{ relation }}source_system, {{ relation }}message_id) in (
+    {%- set keys %}
         select source_system, message_id from {{ ref('stg_communications__messages') }}
         where
             _built_at > {{ built_at }}
@@ -147,7 +191,8 @@
         inner join {{ ref('int_customer_keys_versioned') }} as keys
             on messages.source_system = keys.source_system and messages.customer_key = keys.customer_key
         where keys._built_at > {{ built_at }}
-    )
+    {%- endset -%}
+    {{ among(['source_system', 'message_id'], keys, relation) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -170,10 +215,29 @@
 {% macro touched_message_events() -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at -%}true{%- else -%}
-    (source_system, message_id) in (
+    {%- set keys %}
         select source_system, message_id from {{ ref('stg_communications__events') }} where _built_at > {{ built_at }}
         union
         select source_system, message_id from {{ ref('int_messages_versioned') }} where _built_at > {{ built_at }}
-    )
+    {%- endset -%}
+    {{ among(['source_system', 'message_id'], keys) }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+    For tests of their own (docs/adr/0024): the condition that columns are among the keys that a query finds in the rows of an incremental
+    table which this build wrote. `dbt test` and a full refresh look at all rows.
+-#}
+{% macro written_now(columns, table, keys=none) -%}
+    {%- if not execute or flags.WHICH != 'build' or flags.FULL_REFRESH or target.name == 'lint' -%}true{%- else -%}
+    {{ among(columns, 'select distinct ' ~ (keys or columns) | join(', ') ~ ' from ' ~ table ~ ' where _built_at = ' ~ this_build()) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- For tests of their own: the rows of a model that its test of grain looks at. -#}
+{% macro rows_under_test(relation) -%}
+    {%- set node = graph.nodes.values() | selectattr('alias', 'equalto', relation.identifier) | first if execute -%}
+    {{ tested_rows(relation, node, node.config.meta.grain) if execute else relation }}
 {%- endmacro %}

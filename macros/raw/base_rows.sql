@@ -47,23 +47,7 @@ touched_keys as (
 
     union
 
-    select {{ key | join(', ') }} from built_rows
-
-    where row_status = 'rejected' and _typing_reasons = ''
-    {%- if parent %}
-
-    union
-
-    select built_rows.{{ key | join(', built_rows.') }}
-
-    from built_rows
-    inner join {{ parent }} as parents
-        on
-            built_rows.source_system = parents.source_system
-            and built_rows.{{ parent_key }} = parents.{{ parent_key }}
-
-    where parents._built_at > {{ built_at }}
-    {%- endif %}
+    select * from {{ keys_to_judge_again(key, parent, parent_key, built_at) }}
 
 ),
 
@@ -225,6 +209,25 @@ select
 
 from versions
 {% endmacro %}
+
+
+{#- A table of keys of rows that this build judges again though it reads no row of theirs. -#}
+{% macro keys_to_judge_again(key, parent, parent_key, built_at) -%}
+    {%- set query %}
+        select {{ key | join(', ') }} from {{ this }} where row_status = 'rejected' and _typing_reasons = ''
+        {%- if parent %}
+        union
+        select built_rows.{{ key | join(', built_rows.') }}
+        from {{ this }} as built_rows
+        inner join {{ parent }} as parents
+            on
+                built_rows.source_system = parents.source_system
+                and built_rows.{{ parent_key }} = parents.{{ parent_key }}
+        where parents._built_at > {{ built_at }}
+        {%- endif %}
+    {%- endset -%}
+    {{ gathered_once('rejudged', query) }}
+{%- endmacro %}
 
 
 {% macro with_default(column, relation='') -%}

@@ -46,15 +46,15 @@ sent as (
 
 ),
 
-events as (
+-- A message opened twice is opened once, when it was opened last.
+answered as (
 
     select
         observations.customer_id,
         observations.observation_date,
         events.channel,
-        (events.source_system, events.message_id) as message,
         case when events.is_response then 'responded' else events.event_type end as outcome,
-        {{ days_between('cast(events.occurred_at as date)', 'observations.observation_date') }} as age_days
+        min({{ days_between('cast(events.occurred_at as date)', 'observations.observation_date') }}) as age_days
 
     from observations
     inner join {{ ref('int_message_events_versioned') }} as events
@@ -64,6 +64,8 @@ events as (
             and {{ known_as_of('events', 'observations.observation_date') }}
 
     where events.arm = 'treatment' and (events.is_response or events.event_type in ('opened', 'clicked'))
+
+    group by observations.customer_id, observations.observation_date, events.channel, events.source_system, events.message_id, outcome
 
 ),
 
@@ -76,14 +78,13 @@ outcomes as (
 
         {% for outcome in ['opened', 'clicked', 'responded'] -%}
         {% for window in windows -%}
-        count(distinct case when outcome = '{{ outcome }}' and age_days <= {{ window }} then message end)
-            as {{ outcome }}_past_{{ window }}_days,
+        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as {{ outcome }}_past_{{ window }}_days,
         {% endfor -%}
-        count(distinct message) filter (where outcome = '{{ outcome }}') as {{ outcome }}_ever,
+        count(*) filter (where outcome = '{{ outcome }}') as {{ outcome }}_ever,
         {% endfor -%}
         min(age_days) filter (where outcome = 'responded') as days_since_last_response
 
-    from events
+    from answered
 
     group by customer_id, observation_date, channel
 

@@ -3,28 +3,9 @@
 
 -- Customers who bought a category for the first time after another, or both at first on one day (each category with itself among them),
 -- from and until when we knew.
-with histories as (
+with first_purchases as (
 
-    select * from {{ ref('int_category_histories_versioned') }}
-
-),
-
--- A first purchase counts while it is believed, however many purchases follow.
-changes as (
-
-    {{ knowledge_changes('histories', 'customer_id, category, first_purchase_date') }}
-
-),
-
-first_purchases as (
-
-    select
-        *,
-        lead(known_at) over (partition by customer_id, category, first_purchase_date order by known_at) as superseded_at
-
-    from changes
-
-    qualify change > 0
+    select * from {{ ref('int_category_firsts_versioned') }}
 
 ),
 

@@ -1,11 +1,11 @@
 -- The day on which we first knew of each interaction of a customer; a message opened twice is opened once. What is corrected or taken
--- back later was true when known, so it stays. A view: the rows lie elsewhere.
+-- back later was true when known, so it stays; what is only planned did not happen. A view: the rows lie elsewhere.
 {{ config(materialized='view') }}
 
 with interactions as (
 
     {% set sources = [
-        ['int_messages_versioned', "'message'", 'message_id', 'sent_at', "direction = 'outbound' and arm = 'treatment'"],
+        ['int_messages_versioned', "'message'", 'message_id', 'sent_at', "direction = 'outbound' and arm = 'treatment' and not is_planned"],
         ['int_message_events_versioned', 'event_type', 'message_id', 'occurred_at', "arm = 'treatment'"],
         ['int_visits_versioned', "'visit'", 'visit_id', 'visited_at', 'true'],
         ['int_cases_versioned', "'case'", 'case_id', 'opened_at', 'true'],

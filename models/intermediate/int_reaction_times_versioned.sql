@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook="{{ forget(touched_people(by_customer=['int_message_events_versioned'], by_replaced_key=['base_communications__messages'])) }}",
+    pre_hook="{{ forget(touched_people(by_customer={'int_message_events_versioned': 'true'}, by_replaced_key=['base_communications__messages'])) }}",
 ) }}
 
 with events as (
@@ -18,7 +18,7 @@ with events as (
     where
         arm = 'treatment'
         and (is_response or event_type in ('opened', 'clicked', 'replied'))
-        and {{ touched_people(by_customer=['int_message_events_versioned'], by_replaced_key=['base_communications__messages']) }}
+        and {{ touched_people(by_customer={'int_message_events_versioned': 'true'}, by_replaced_key=['base_communications__messages']) }}
 
 ),
 

@@ -1,4 +1,5 @@
 -- The invoices together come to what their lines come to.
+{%- set is_tested = written_now(['source_system', 'invoice_id'], ref('int_invoices_versioned')) %}
 with invoices as (
 
     select
@@ -6,6 +7,8 @@ with invoices as (
         coalesce(sum(net_amount), 0) as net_amount
 
     from {{ ref('invoices') }}
+
+    where {{ is_tested }}
 
 ),
 
@@ -16,6 +19,8 @@ lines as (
         coalesce(sum(net_amount), 0) as net_amount
 
     from {{ ref('invoice_lines') }}
+
+    where {{ is_tested }}
 
 ),
 

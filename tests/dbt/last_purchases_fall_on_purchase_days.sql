@@ -3,7 +3,7 @@ select
     moments.customer_id,
     moments.observation_date
 
-from {{ ref('last_purchase') }} as moments
+from {{ rows_under_test(ref('last_purchase')) }} as moments
 left join {{ ref('customer_rhythm') }} as days
     on
         moments.customer_id = days.customer_id

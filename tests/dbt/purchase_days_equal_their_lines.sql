@@ -1,4 +1,5 @@
 -- A purchase day is what its lines and the credit notes upon it come to: no line is lost, none counts twice.
+{%- set is_tested = written_now(['customer_id'], ref('int_purchase_days_versioned')) %}
 with lines as (
 
     select
@@ -9,9 +10,17 @@ with lines as (
 
     from {{ ref('invoice_lines') }}
 
-    where customer_id is not null
+    where customer_id is not null and {{ is_tested }}
 
     group by customer_id, purchase_date
+
+),
+
+days as (
+
+    select * from {{ ref('purchase_days') }}
+
+    where {{ is_tested }}
 
 ),
 
@@ -21,7 +30,7 @@ differences as (
         days.customer_id,
         days.purchase_date
 
-    from {{ ref('purchase_days') }} as days
+    from days
     left join lines
         on
             days.customer_id = lines.customer_id

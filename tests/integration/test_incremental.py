@@ -62,6 +62,17 @@ def resend_under_another_key(shop: Path, home: Path) -> None:
     )
 
 
+def plan_messages(shop: Path, home: Path) -> None:
+    """A raw file of two planned messages to every customer ever written to: one between both builds, one later."""
+    messages = f"'{shop}/communications/messages/shop.parquet'"
+    duckdb.sql(
+        "copy (select distinct source_system, 'plan' || day || '-' || customer_key as message_id, customer_key,"
+        f" timestamp '{FIRST}' + interval 1 day * day as sent_at, channel"
+        f" from {messages} cross join range(1, 10, 8) as plans(day))"
+        f" to '{home}/raw/communications/messages/planned.parquet'"
+    )
+
+
 def content() -> dict[str, list[tuple[Any, ...]]]:
     """Every table that a build makes, without the moment at which each row was written."""
     with lake.connect() as connection:
@@ -98,6 +109,7 @@ def grown(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 
 def _grow(shop: Path, home: Path) -> None:
     land(shop, home, since=date(1900, 1, 1), until=FIRST)
+    plan_messages(shop, home)
     build(FIRST)
     SCHEMA_VERSIONS.append(schema_version())
     FIRST_FEATURES.update(features())
@@ -133,6 +145,16 @@ def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
                 f" select count(*) filter (where _built_at = built_at), count(*) from {table}, newest"
             ).fetchall()[0]
             assert 0 < written < rows / 10
+
+
+def test_message_that_is_only_planned_is_no_step_of_a_customer(grown: Path) -> None:
+    with lake.connect() as connection:
+        planned, steps_ahead = connection.execute(
+            "select (select count(*) from marts.messages where is_planned),"
+            f" (select count(*) from intermediate.int_aida_stages_entered where entered_on >= '{SECOND}')"
+        ).fetchall()[0]
+    assert planned > 0
+    assert steps_ahead == 0
 
 
 def test_files_of_more_days_give_what_a_full_refresh_gives(grown: Path) -> None:
