@@ -38,9 +38,11 @@ bench: .venv/installed
 	python benchmarks/worlds.py
 	python benchmarks/training_time.py
 
+# pip would compile the packages on one core.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.lock
+	-$(BIN)/python -W ignore -m compileall -qq -j 0 .venv/lib
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "import feast_lake; feast_lake.install_extensions()"
 	touch $@

@@ -79,7 +79,7 @@ while True:
 """
 POINTS = (
     "START sql incremental model staging.base_invoices__lines",
-    "START sql incremental model features.customer_rhythm",
+    "START sql history model features.customer_rhythm",
     "START hook: millpond.on-run-end.0",
 )
 
