@@ -1,12 +1,14 @@
 """The SQL of a lake's reads, as text: nothing here touches a database.
 
-A historical read is one statement. Each view gives these steps, all but the last on keys and
-timestamps alone:
+A historical read is one statement. Each view gives these steps, those up to matched_<n> on
+keys and timestamps alone:
 
     exact_<n>     entity rows whose own timestamp the view has: no other row of it can be newer
     others_<n>    the rest
     matched_<n>   for each entity row the timestamp of the row to use; for the rest by an ASOF join
-    features_<n>  that row's features
+    found_<n>     the rows of that timestamp, with their features
+    tied_<n>      entity rows for which there are several
+    features_<n>  the features of one row each
 
 An ASOF join sorts both sides, an equality join does not, and rows asked for are often the view's own.
 """
@@ -144,17 +146,25 @@ def _steps(number: int, view: ViewRead) -> list[str]:
     match = [f"matched_{number} as (\n{_matched_known(view)}\n)"] if known_by_row else _match(number, view)
     same_created = f" and matched.{CREATED} = source.{CREATED}" if known_by_row else ""
     features = ", ".join(f"source.{identifier(name)}" for name in view.features)
-    ranked = [f"source.{CREATED}"] if view.created else []
-    tie_break = _greatest([*ranked, *(f"source.{identifier(name)}" for name in sorted(view.features))])
+    created = f", source.{CREATED}" if view.created else ""
+    tie_break = _greatest([*([CREATED] if view.created else []), *map(identifier, sorted(view.features))])
     return [
         *match,
         (
-            f"features_{number} as (\n"
-            f"    select matched.{ROW}, {features}\n"
+            f"found_{number} as (\n"
+            f"    select matched.{ROW}{created}, {features}\n"
             f"    from matched_{number} as matched\n"
             f"    join {_source(view, features=True)} as source\n"
-            f"        on {_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}\n"
-            f"    qualify row_number() over (partition by matched.{ROW} order by {tie_break}) = 1\n)"
+            f"        on {_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}\n)"
+        ),
+        f"tied_{number} as (\n    select {ROW} from found_{number} group by {ROW} having count(*) > 1\n)",
+        # Ranking sorts rows with all their features, and few views have two rows of one key and timestamp.
+        (
+            f"features_{number} as (\n"
+            f"    from found_{number} anti join tied_{number} using ({ROW})\n"
+            f"    union all\n"
+            f"    from found_{number} semi join tied_{number} using ({ROW})\n"
+            f"    qualify row_number() over (partition by {ROW} order by {tie_break}) = 1\n)"
         ),
     ]
 
