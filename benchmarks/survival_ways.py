@@ -26,7 +26,7 @@ from training.repurchase_timing import FEATURES, HISTORY, LABELS
 Floats = NDArray[np.float64]
 
 SIZES = (3_000, 30_000, 300_000)
-LIMITS = Limits(seconds=120, memory_gb=8)
+LIMITS = Limits(seconds=60, memory_gb=8)
 INPUTS = list(dict.fromkeys([*FEATURES, *HISTORY]))
 SEED = 1
 

@@ -459,7 +459,7 @@ class TestLoop:
         compiled = built / "target/compiled/millpond/models/features/customer_rhythm.sql"
         sql = compiled.read_text()
         before = ask("select count(*) from predictions.repurchase_timing")
-        compiled.write_text(sql.replace("median(gap_days)", "mode(gap_days)"))
+        compiled.write_text(sql.replace("list_median(list(gap_days))", "min(gap_days)"))
         try:
             with pytest.raises(
                 errors.FeaturesChanged, match=r"other features: customer_rhythm.gap_days_median is computed otherwise"

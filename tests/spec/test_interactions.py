@@ -115,7 +115,7 @@ def test_a_question_about_one_customer_asks_each_table_for_that_customer() -> No
     found = scans(json.loads(ask(query)[0][1])[0])
     large = {
         "int_invoice_lines_versioned",
-        "invoices",
+        "int_invoices_versioned",
         "int_messages_versioned",
         "int_message_events_versioned",
         "consents",
