@@ -169,7 +169,8 @@ def response_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dic
         _fill_catalogue(writable)
     with lake.writing():
         rows = timed(figures, "score all", lambda: scoring.score(store, as_of=CUT, horizons=HORIZONS))
-    return {"messages": len(sent), "rows": rows, **figures, "one customer": single_figures(store, connection)}
+    learnt = {"messages": int(sent["of_messages"].iloc[0]), "learnt_from": len(sent)}
+    return {**learnt, "rows": rows, **figures, "one customer": single_figures(store, connection)}
 
 
 def _fill_catalogue(connection: DuckDBPyConnection) -> None:
@@ -213,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sparse", type=int, default=1_000_000, help="customers")
     parser.add_argument("--frequent", type=int, default=100_000, help="customers")
-    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--messages", type=int, default=5_000_000)
     parser.add_argument("--homes", type=Path, help="where homes are built and kept; default: a temporary folder")
     arguments = parser.parse_args()
     before = machine.facts()
