@@ -489,7 +489,7 @@ class TestLoop:
 
 
 def build_features(as_of: date, *arguments: str, nodes: Sequence[str] = ("+features", "+customer_keys")) -> None:
-    """Only what features need and who is who, without tests of data."""
+    """Only what features need and who is who, without tests of data and however many raw rows are rejected."""
     with lake.writing():
         dbt.build(
             "--select",
@@ -497,7 +497,7 @@ def build_features(as_of: date, *arguments: str, nodes: Sequence[str] = ("+featu
             "--exclude-resource-type",
             "test",
             *arguments,
-            variables={"as_of_date": as_of.isoformat()},
+            variables={"as_of_date": as_of.isoformat(), "max_quarantine_share": 1},
             on_node=pipeline.nothing,
         )
 
