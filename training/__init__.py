@@ -3,5 +3,5 @@
 import os
 
 # LightGBM's threads wait for each other by spinning, unless told otherwise before it is imported: on a machine that has
-# other work they take each other's processors, and training takes three times as long.
+# other work they take each other's processors, and training slows down.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

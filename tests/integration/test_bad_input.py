@@ -79,10 +79,9 @@ def test_corrupt_parquet_file_is_named(home: Path) -> None:
 
 def test_as_of_date_before_all_data_says_the_first_date(home: Path) -> None:
     write(home, "invoices/invoices", INVOICE)
-    with pytest.raises(
-        errors.AsOfBeforeData, match="as-of date 2024-01-05 has no event before it: choose a date after 2024-01-05"
-    ):
-        pipeline.build(as_of=date(2024, 1, 5))
+    done = millpond("build", "--as-of", "2024-01-05")
+    assert done.returncode == errors.AsOfBeforeData.exit_code
+    assert "as-of date 2024-01-05 has no event before it: choose a date after 2024-01-05" in done.stderr
 
 
 def test_second_writer_gets_one_line(home: Path) -> None:
