@@ -6,7 +6,7 @@ became known on or after it enters.
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -14,7 +14,7 @@ from feast import FeatureStore
 
 from training.affinity import with_affinity
 from training.person_periods import HORIZON_DAYS
-from training.training_rows import MAXIMUM_ROWS, sampled, training_dates
+from training.training_rows import MAXIMUM_ROWS, is_sampled, training_dates
 
 REPURCHASE_TIMING = "repurchase_timing"
 CUSTOMER_VALUE = "customer_value"
@@ -48,30 +48,59 @@ def observation_dates(lake: DuckDBPyConnection) -> list[date]:
     return [row[0] for row in rows]
 
 
-def buyers(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
-    """Observations of customers who had bought before: shape (n, 2), customer_id and event_timestamp."""
-    return lake.execute(
+def buyers(
+    lake: DuckDBPyConnection, dates: Sequence[date], *, all_from: date | None = None, limit: int = MAXIMUM_ROWS
+) -> pd.DataFrame:
+    """Observations of customers who had bought before.
+
+    Args:
+        all_from: the first date of which every observation is taken; None: of all of them.
+        limit: of more observations before that date about so many, always the same ones.
+
+    Returns:
+        Shape (n, 2): customer_id and event_timestamp; oldest first.
+    """
+    return _observations(
+        lake,
         """
         select customer_id, cast(observation_date as timestamp) as event_timestamp
         from features.customer_rhythm
         where list_contains($dates, observation_date) and frequency is not null
-        order by observation_date, customer_id
         """,
-        {"dates": list(dates)},
-    ).df()
+        {"dates": list(dates), "all_from": all_from, "limit": limit},
+    )
 
 
-def prospects(lake: DuckDBPyConnection, dates: Sequence[date]) -> pd.DataFrame:
+def prospects(
+    lake: DuckDBPyConnection, dates: Sequence[date], *, all_from: date | None = None, limit: int = MAXIMUM_ROWS
+) -> pd.DataFrame:
     """The first observation, on one of the dates, of customers who had not bought: as `buyers`, each customer once."""
-    return lake.execute(
+    return _observations(
+        lake,
         """
         select customer_id, cast(min(observation_date) as timestamp) as event_timestamp
         from features.customer_rhythm
         where list_contains($dates, observation_date) and frequency is null
         group by customer_id
-        order by 2, 1
         """,
-        {"dates": list(dates)},
+        {"dates": list(dates), "all_from": all_from, "limit": limit},
+    )
+
+
+def _observations(lake: DuckDBPyConnection, query: str, asked: dict[str, Any]) -> pd.DataFrame:
+    of_earlier = "(select count(*) from observed where event_timestamp < $all_from)"
+    return lake.execute(
+        f"""
+        with observed as ({query})
+
+        select *
+        from observed
+        where
+            event_timestamp >= coalesce($all_from, date '0001-01-01')
+            or {is_sampled("concat_ws('/', customer_id, event_timestamp)", of=of_earlier)}
+        order by event_timestamp, customer_id
+        """,
+        asked,
     ).df()
 
 
@@ -162,7 +191,7 @@ def repurchase_labels(lake: DuckDBPyConnection, entities: pd.DataFrame, cut: dat
 def repurchase_timing(store: FeatureStore, lake: DuckDBPyConnection, *, cut: date) -> TrainingSet:
     """Rows to learn repurchase timing from, with labels that end at the cut."""
     dates = training_dates(observation_dates(lake), cut)
-    entities = sampled(buyers(lake, dates), cut)
+    entities = buyers(lake, dates, all_from=cut)
     return TrainingSet(
         service_features(store, REPURCHASE_TIMING, entities),
         repurchase_labels(lake, entities, cut),
@@ -172,7 +201,7 @@ def repurchase_timing(store: FeatureStore, lake: DuckDBPyConnection, *, cut: dat
 def first_purchases(store: FeatureStore, lake: DuckDBPyConnection, *, cut: date) -> TrainingSet:
     """One row per customer who had not bought when observed first, with labels that end at the cut."""
     dates = [one for one in observation_dates(lake) if one < cut]
-    entities = sampled(prospects(lake, dates), cut)
+    entities = prospects(lake, dates, all_from=cut)
     return TrainingSet(
         service_features(store, REPURCHASE_TIMING, entities),
         repurchase_labels(lake, entities, cut),
@@ -214,7 +243,7 @@ def messages(
         arm, responded, of_messages (how many there are) and AFFINITY; oldest first.
     """
     sent = lake.execute(
-        """
+        f"""
         with closed as (
             select
                 source_system,
@@ -253,7 +282,7 @@ def messages(
 
         select * exclude (message_id)
         from of_arms
-        where md5_number_lower(concat_ws('/', source_system, message_id)) / pow(2.0, 64) < $limit / of_messages
+        where {is_sampled("concat_ws('/', source_system, message_id)", of="of_messages")}
         order by event_timestamp, source_system, message_id
         """,
         {"sent_from": sent_from, "cut": cut, "arm": arm, "closed_after": closed_after, "limit": limit},

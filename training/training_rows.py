@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
 
 EVENT_TIMESTAMP = "event_timestamp"
@@ -35,14 +34,15 @@ def training_dates(observation_dates: Sequence[date], cut: date) -> list[date]:
     return chosen
 
 
-def sampled(entities: pd.DataFrame, cut: date, limit: int = MAXIMUM_ROWS) -> pd.DataFrame:
-    """All rows of the cut, and about `limit` of those before it: always the same ones, whatever their order."""
-    is_earlier = (entities[EVENT_TIMESTAMP] < pd.Timestamp(cut)).to_numpy()
-    if is_earlier.sum() <= limit:
-        return entities
-    bucket = pd.util.hash_pandas_object(entities[["customer_id", EVENT_TIMESTAMP]].astype(str), index=False)
-    kept = bucket.to_numpy() < np.uint64(2**64 * (limit / is_earlier.sum()))
-    return entities.loc[kept | ~is_earlier].reset_index(drop=True)
+def is_sampled(key: str, *, of: str) -> str:
+    """SQL: of so many rows, this one is among the $limit that are kept; always the same ones.
+
+    Args:
+        key: an expression that tells rows apart, as text.
+        of: an expression that says how many rows there are.
+    """
+    # Not hash(): what it gives may change with the version of the engine.
+    return f"md5_number_lower({key}) / pow(2.0, 64) < $limit / {of}"
 
 
 def of_tested_offers(messages: pd.DataFrame) -> pd.DataFrame:

@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from training import baselines, bg_nbd, cox, evaluation, mbg_nbd, pareto_nbd, survival_metrics, training_rows
+from training import baselines, bg_nbd, cox, evaluation, mbg_nbd, pareto_nbd, survival_metrics
 from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.timing_trees import FEATURES
@@ -137,15 +135,3 @@ def test_weights_make_up_for_those_no_longer_followed() -> None:
 def test_days_that_hardly_anybody_was_followed_to_are_an_error() -> None:
     with pytest.raises(TrainingError, match="fewer than 5% of 3 customers are followed up for 9 days"):
         survival_metrics.integrated_brier(np.full(3, np.nan), np.full(3, 5.0), {9: np.full(3, 0.5)})
-
-
-@given(st.integers(1, 400))
-def test_sample_of_rows_does_not_depend_on_their_order(seed: int) -> None:
-    dates = pd.to_datetime(["2024-01-01", "2024-02-01"])
-    rows = pd.DataFrame({"customer_id": np.repeat([f"c{n}" for n in range(200)], 2), "event_timestamp": [*dates] * 200})
-    cut = dates[1].date()
-    kept = training_rows.sampled(rows, cut, limit=100)
-    shuffled = training_rows.sampled(rows.sample(frac=1, random_state=seed), cut, limit=100)
-    assert set(kept.itertuples(index=False)) == set(shuffled.itertuples(index=False))
-    assert (kept["event_timestamp"] == dates[1]).sum() == 200
-    assert 60 < (kept["event_timestamp"] < dates[1]).sum() < 140

@@ -1,25 +1,36 @@
-"""Messages to learn from: of very many a sample, always the same one."""
+"""Observations and messages to learn from: of very many a sample, always the same one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import duckdb
+import pandas as pd
 import pytest
 
 from training import dataset
 
 CUT = date(2024, 6, 1)
+EARLY = date(2024, 5, 1)
 
 
 @pytest.fixture(scope="module")
 def lake() -> Iterator[duckdb.DuckDBPyConnection]:
-    """1,000 messages by post of 1 March; every tenth was answered, and of offer b every fifth withheld."""
+    """1,000 messages by post of 1 March; every tenth was answered, and of offer b every fifth withheld.
+
+    And 400 customers as of 1 May and of the cut, every other of whom has bought.
+    """
     with duckdb.connect() as connection:
         connection.execute(
             """
             attach ':memory:' as lake;
             create schema lake.labels;
             create schema lake.intermediate;
+            create schema lake.features;
+
+            create table lake.features.customer_rhythm as
+            select 'c' || n as customer_id, observation_date, case when n % 2 = 0 then 1 end as frequency
+            from range(400) as customers(n)
+            cross join unnest([date '2024-05-01', date '2024-06-01']) as dates(observation_date);
 
             create table lake.labels.message_responses as
             select
@@ -76,3 +87,22 @@ def test_both_arms_are_those_of_offers_that_have_both(lake: duckdb.DuckDBPyConne
     tested = dataset.messages(lake, sent_from=None, cut=CUT, arm=None, limit=400)
     assert set(tested["action_id"]) == {"b"}
     assert tested["arm"].value_counts().to_dict() == {"treatment": 320, "control": 80}
+
+
+@pytest.mark.parametrize(("take", "of_the_cut"), [(dataset.buyers, 200), (dataset.prospects, 0)])
+def test_of_observations_all_of_the_cut_and_the_same_sample_of_those_before_it_are_taken(
+    lake: duckdb.DuckDBPyConnection, take: Callable[..., pd.DataFrame], of_the_cut: int
+) -> None:
+    whole = take(lake, [EARLY, CUT])
+    sample = take(lake, [EARLY, CUT], all_from=CUT, limit=100)
+    is_of_the_cut = sample["event_timestamp"] == pd.Timestamp(CUT)
+    assert len(whole) == 200 + of_the_cut
+    assert is_of_the_cut.sum() == of_the_cut
+    assert 70 < (~is_of_the_cut).sum() < 130
+    assert len(sample.merge(whole)) == len(sample)
+    assert sample.equals(take(lake, [EARLY, CUT], all_from=CUT, limit=100))
+
+
+def test_few_observations_are_all_taken(lake: duckdb.DuckDBPyConnection) -> None:
+    assert dataset.buyers(lake, [CUT], all_from=CUT).equals(dataset.buyers(lake, [CUT]))
+    assert len(dataset.buyers(lake, [EARLY, CUT], all_from=CUT)) == 400
