@@ -25,7 +25,17 @@ from models_page import write_leaderboard
 from numpy.typing import NDArray
 
 from millpond import landing
-from training import baselines, bg_nbd, dataset, evaluation, mbg_nbd, pareto_nbd, repurchase_timing, survival_metrics
+from training import (
+    baselines,
+    bg_nbd,
+    dataset,
+    evaluation,
+    mbg_nbd,
+    pareto_nbd,
+    repurchase_timing,
+    survival_metrics,
+    training_rows,
+)
 from training.baselines import Baseline
 from training.columns import numbers
 from training.dataset import TrainingSet
@@ -61,7 +71,7 @@ def fitted_models(train: TrainingSet) -> dict[str, Baseline]:
 def tested(store: FeatureStore, lake: DuckDBPyConnection, cut: date) -> dict[str, Any]:
     """Figures of one test date, and the losses of each customer for intervals."""
     train = dataset.repurchase_timing(store, lake, cut=cut)
-    customers = dataset.buyers(lake, [cut])
+    customers = training_rows.buyers(lake, [cut])
     features = dataset.service_features(store, dataset.REPURCHASE_TIMING, customers)
     labels = dataset.repurchase_labels(lake, customers, cut + timedelta(days=LONGEST))
     contenders = fitted_models(train)

@@ -39,7 +39,7 @@ from point_in_time_ways import WAYS, Case, Measured, measure, register, service_
 
 from millpond import features, lake, pipeline, settings
 from millpond.errors import NotBuilt, UserError
-from training import dataset
+from training import dataset, training_rows
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.training_rows import EVENT_TIMESTAMP
 
@@ -178,8 +178,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, case: Case, as_of: date) -> pd.
             order by observation_date, customer_id
             """
         ).df()
-    dates = dataset.training_dates(dataset.observation_dates(connection), as_of)
-    return dataset.buyers(connection, dates)
+    dates = training_rows.training_dates(training_rows.observation_dates(connection), as_of)
+    return training_rows.buyers(connection, dates)
 
 
 # Comparing

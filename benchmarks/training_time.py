@@ -32,7 +32,16 @@ from model_homes import DataSet, opened
 
 from millpond import declared_features, lake, scoring, settings
 from millpond.learning import attribute_columns
-from training import bg_nbd, dataset, feature_list, model_store, offers, repurchase_timing, response_propensity
+from training import (
+    bg_nbd,
+    dataset,
+    feature_list,
+    model_store,
+    offers,
+    repurchase_timing,
+    response_propensity,
+    training_rows,
+)
 from training.columns import numbers
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.repurchase_timing import HISTORY
@@ -188,7 +197,7 @@ def single_figures(store: FeatureStore, connection: DuckDBPyConnection) -> dict[
     """Milliseconds for one customer with twenty offers, features in hand."""
     folders = [model_store.current(settings.models_folder(), name) for name in (REPURCHASE_TIMING, RESPONSE_PROPENSITY)]
     scorer = Scorer.load(*(folder for folder in folders if folder))
-    customers = dataset.buyers(connection, [CUT]).head(SINGLE_CALLS)
+    customers = training_rows.buyers(connection, [CUT]).head(SINGLE_CALLS)
     timing = dataset.service_features(store, REPURCHASE_TIMING, customers)
     asked = customers.assign(channel="email")
     response = offers.recipients(store, asked).features

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 from millpond import settings
-from training import bg_nbd, dataset, evaluation, repurchase_timing
+from training import bg_nbd, dataset, evaluation, repurchase_timing, training_rows
 from training.columns import numbers
 from training.repurchase_timing import HISTORY
 
@@ -137,7 +137,7 @@ def measured(world: World, home: Path, n_customers: int) -> dict[str, Any]:
     data = DataSet(world.name, BEGINS, (CUT,))
     with opened(data, home, lambda: land(world, n_customers)) as (store, lake):
         train = dataset.repurchase_timing(store, lake, cut=CUT)
-        customers = dataset.buyers(lake, [CUT])
+        customers = training_rows.buyers(lake, [CUT])
         features = dataset.service_features(store, dataset.REPURCHASE_TIMING, customers)
         labels = dataset.repurchase_labels(lake, customers, CUT + timedelta(days=HORIZONS[-1]))
     model = repurchase_timing.fit(train.features, train.labels, seed=SEED)

@@ -20,7 +20,7 @@ from feast.types import Bool, FeastType, String, UnixTimestamp
 from feast_lake import LakeSource
 from millpond import features, lake, settings
 from millpond.errors import ModelNotTrained
-from training import dataset, model_store
+from training import model_store, training_rows
 
 THRESHOLD = 0.25
 MOST_WORDS = 20
@@ -133,7 +133,7 @@ def measure(*, threshold: float, wait_seconds: float, on_view: Callable[[str], N
 def _measured(
     store: FeatureStore, connection: DuckDBPyConnection, threshold: float, on_view: Callable[[str], None]
 ) -> Iterator[Drift]:
-    observed = dataset.observation_dates(connection)
+    observed = training_rows.observation_dates(connection)
     for view, trained in _references(store, observed):
         for field in view.features:
             rows = _observed_sql(view, field.name, field.dtype, trained=trained, now=observed[-1])

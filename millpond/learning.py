@@ -28,7 +28,7 @@ from training.figures import Figures
 from training.first_purchase import FirstPurchase
 from training.person_periods import HORIZONS
 from training.repurchase_timing import KNOWN_DAYS
-from training.training_rows import EVENT_TIMESTAMP, of_tested_offers
+from training.training_rows import EVENT_TIMESTAMP, buyers, observation_dates, of_tested_offers, prospects
 
 HOLDOUT_DAYS = 90
 SEED = 1
@@ -72,7 +72,7 @@ def _test_first_purchase(store: FeatureStore, connection: DuckDBPyConnection, cu
     """What the waiting time learnt before the holdout expects of those who had not bought by then, beside what came."""
     tested_at = _holdout_date(connection, cut)
     model = _first_purchase(dataset.first_purchases(store, connection, cut=tested_at)) if tested_at else None
-    waiting = dataset.prospects(connection, [tested_at]) if tested_at else pd.DataFrame()
+    waiting = prospects(connection, [tested_at]) if tested_at else pd.DataFrame()
     if model is None or tested_at is None or waiting.empty:
         return "No customers without a purchase to test on."
     known_days = numbers(dataset.service_features(store, REPURCHASE_TIMING, waiting), [KNOWN_DAYS])[:, 0]
@@ -116,7 +116,7 @@ def _timing_holdout(
     tested_at = _holdout_date(connection, cut)
     if tested_at is None:
         raise TrainingError(f"no observation {HOLDOUT_DAYS} days before {cut}")
-    customers = dataset.buyers(connection, [tested_at])
+    customers = buyers(connection, [tested_at])
     test = TrainingSet(
         dataset.service_features(store, REPURCHASE_TIMING, customers),
         dataset.repurchase_labels(connection, customers, cut),
@@ -126,7 +126,7 @@ def _timing_holdout(
 
 def _holdout_date(connection: DuckDBPyConnection, cut: date) -> date | None:
     latest = cut - timedelta(days=HOLDOUT_DAYS)
-    return max((one for one in dataset.observation_dates(connection) if one <= latest), default=None)
+    return max((one for one in observation_dates(connection) if one <= latest), default=None)
 
 
 def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:

@@ -91,14 +91,14 @@ def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> "
         MissingPackage: versions are to be logged to MLflow, and it is not installed.
     """
     from millpond import features, learning, tracking
-    from training import dataset
+    from training import training_rows
     from training.errors import TrainingError
 
     tracking.require()
     built_as_of()
     with lake.writing(wait_seconds), lake.connect() as connection:
         cut = as_of or built_as_of()
-        if cut not in dataset.observation_dates(connection):
+        if cut not in training_rows.observation_dates(connection):
             raise NotBuilt(f"no features as of {cut}: run `millpond build --as-of {cut}` first")
         try:
             return learning.TRAINERS[name](features.published_store(), connection, cut)

@@ -4,9 +4,9 @@ Nothing here computes a feature. Everything is as of one cut: no label, event or
 became known on or after it enters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -14,7 +14,7 @@ from feast import FeatureStore
 
 from training.affinity import with_affinity
 from training.person_periods import HORIZON_DAYS
-from training.training_rows import MAXIMUM_ROWS, is_sampled, training_dates
+from training.training_rows import MAXIMUM_ROWS, buyers, is_sampled, observation_dates, prospects, training_dates
 
 REPURCHASE_TIMING = "repurchase_timing"
 CUSTOMER_VALUE = "customer_value"
@@ -40,68 +40,6 @@ class TrainingSet(NamedTuple):
 
     features: pd.DataFrame
     labels: pd.DataFrame
-
-
-def observation_dates(lake: DuckDBPyConnection) -> list[date]:
-    """Dates for which the feature views hold rows, oldest first."""
-    rows = lake.execute("select distinct observation_date from features.customer_rhythm order by 1").fetchall()
-    return [row[0] for row in rows]
-
-
-def buyers(
-    lake: DuckDBPyConnection, dates: Sequence[date], *, all_from: date | None = None, limit: int = MAXIMUM_ROWS
-) -> pd.DataFrame:
-    """Observations of customers who had bought before.
-
-    Args:
-        all_from: the first date of which every observation is taken; None: of all of them.
-        limit: of more observations before that date about so many, always the same ones.
-
-    Returns:
-        Shape (n, 2): customer_id and event_timestamp; oldest first.
-    """
-    return _observations(
-        lake,
-        """
-        select customer_id, cast(observation_date as timestamp) as event_timestamp
-        from features.customer_rhythm
-        where list_contains($dates, observation_date) and frequency is not null
-        """,
-        {"dates": list(dates), "all_from": all_from, "limit": limit},
-    )
-
-
-def prospects(
-    lake: DuckDBPyConnection, dates: Sequence[date], *, all_from: date | None = None, limit: int = MAXIMUM_ROWS
-) -> pd.DataFrame:
-    """The first observation, on one of the dates, of customers who had not bought: as `buyers`, each customer once."""
-    return _observations(
-        lake,
-        """
-        select customer_id, cast(min(observation_date) as timestamp) as event_timestamp
-        from features.customer_rhythm
-        where list_contains($dates, observation_date) and frequency is null
-        group by customer_id
-        """,
-        {"dates": list(dates), "all_from": all_from, "limit": limit},
-    )
-
-
-def _observations(lake: DuckDBPyConnection, query: str, asked: dict[str, Any]) -> pd.DataFrame:
-    of_earlier = "(select count(*) from observed where event_timestamp < $all_from)"
-    return lake.execute(
-        f"""
-        with observed as ({query})
-
-        select *
-        from observed
-        where
-            event_timestamp >= coalesce($all_from, date '0001-01-01')
-            or {is_sampled("concat_ws('/', customer_id, event_timestamp)", of=of_earlier)}
-        order by event_timestamp, customer_id
-        """,
-        asked,
-    ).df()
 
 
 def customers_in_batches(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:

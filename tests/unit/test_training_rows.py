@@ -7,7 +7,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from training import dataset
+from training import dataset, training_rows
 
 CUT = date(2024, 6, 1)
 EARLY = date(2024, 5, 1)
@@ -89,7 +89,7 @@ def test_both_arms_are_those_of_offers_that_have_both(lake: duckdb.DuckDBPyConne
     assert tested["arm"].value_counts().to_dict() == {"treatment": 320, "control": 80}
 
 
-@pytest.mark.parametrize(("take", "of_the_cut"), [(dataset.buyers, 200), (dataset.prospects, 0)])
+@pytest.mark.parametrize(("take", "of_the_cut"), [(training_rows.buyers, 200), (training_rows.prospects, 0)])
 def test_of_observations_all_of_the_cut_and_the_same_sample_of_those_before_it_are_taken(
     lake: duckdb.DuckDBPyConnection, take: Callable[..., pd.DataFrame], of_the_cut: int
 ) -> None:
@@ -104,5 +104,5 @@ def test_of_observations_all_of_the_cut_and_the_same_sample_of_those_before_it_a
 
 
 def test_few_observations_are_all_taken(lake: duckdb.DuckDBPyConnection) -> None:
-    assert dataset.buyers(lake, [CUT], all_from=CUT).equals(dataset.buyers(lake, [CUT]))
-    assert len(dataset.buyers(lake, [EARLY, CUT], all_from=CUT)) == 400
+    assert training_rows.buyers(lake, [CUT], all_from=CUT).equals(training_rows.buyers(lake, [CUT]))
+    assert len(training_rows.buyers(lake, [EARLY, CUT], all_from=CUT)) == 400
