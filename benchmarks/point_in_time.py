@@ -39,7 +39,7 @@ from point_in_time_ways import WAYS, Case, Measured, measure, register, service_
 
 from millpond import features, lake, pipeline, settings
 from millpond.errors import NotBuilt, UserError
-from training import dataset, training_rows
+from training import dataset, offers, training_rows
 from training.dataset import REPURCHASE_TIMING, RESPONSE_PROPENSITY
 from training.training_rows import EVENT_TIMESTAMP
 
@@ -169,7 +169,7 @@ def prepare(folder: Path) -> dict[str, list[str]]:
 
 def _rows(connection: duckdb.DuckDBPyConnection, case: Case, as_of: date) -> pd.DataFrame:
     if case.service == RESPONSE_PROPENSITY:
-        return dataset.messages(connection, sent_from=None, cut=as_of)[list(dataset.KEYS)]
+        return dataset.messages(connection, sent_from=None, cut=as_of)[list(offers.KEYS)]
     if case.name == "every_observation":
         return connection.execute(
             """
