@@ -37,40 +37,7 @@ purchases as (
 
 changes as (
 
-    select
-        customer_id,
-        category,
-        known_at,
-        1 as direction
-
-    from purchases
-
-    union all
-
-    select
-        customer_id,
-        category,
-        -- A line of tomorrow that was replaced today was never bought.
-        greatest(superseded_at, known_at) as known_at,
-        -1 as direction
-
-    from purchases
-
-    where superseded_at is not null
-
-),
-
-changes_by_day as (
-
-    select
-        customer_id,
-        category,
-        known_at,
-        sum(direction) as change
-
-    from changes
-
-    group by customer_id, category, known_at
+    {{ knowledge_changes('purchases', 'customer_id, category') }}
 
 ),
 
@@ -83,7 +50,7 @@ counted as (
         sum(change) over history > 0 as is_bought,
         coalesce(sum(change) over (history rows between unbounded preceding and 1 preceding) > 0, false) as was_bought
 
-    from changes_by_day
+    from changes
 
     window history as (partition by customer_id, category order by known_at)
 

@@ -13,37 +13,9 @@ with statements as (
 
 ),
 
-changes as (
-
-    select
-        customer_id,
-        channel,
-        purpose,
-        known_at
-
-    from statements
-
-    union
-
-    select
-        customer_id,
-        channel,
-        purpose,
-        superseded_at as known_at
-
-    from statements
-
-    where superseded_at is not null
-
-),
-
 knowledge as (
 
-    select
-        *,
-        lead(known_at) over (partition by customer_id, channel, purpose order by known_at) as superseded_at
-
-    from changes
+    {{ knowledge_periods('statements', 'customer_id, channel, purpose') }}
 
 ),
 
@@ -61,8 +33,7 @@ believed as (
             knowledge.customer_id = statements.customer_id
             and knowledge.channel = statements.channel
             and knowledge.purpose = statements.purpose
-            and knowledge.known_at >= statements.known_at
-            and knowledge.known_at < coalesce(statements.superseded_at, timestamp '9999-12-31')
+            and {{ known_in('statements', 'knowledge') }}
 
 ),
 
