@@ -3,7 +3,7 @@
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import machine
@@ -76,7 +76,8 @@ def _compile_models(folder: Path) -> None:
         result = dbtRunner().invoke(words)
     if not result.success:
         raise RuntimeError(f"dbt could not compile {', '.join([GAPS, *VIEWS])}: see {folder}/dbt.log")
-    for node in result.result:
+    nodes: Any = result.result
+    for node in nodes:
         (folder / f"{node.node.name}.sql").write_text(node.node.compiled_code)
 
 

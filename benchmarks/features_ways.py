@@ -210,9 +210,10 @@ def featuretools_features(purchases: pd.DataFrame, observations: pd.DataFrame) -
         return ft.Feature(base, parent_dataframe_name="customers", primitive=primitive).rename(name)
 
     def matrix(features: list[Any], window: str | None) -> pd.DataFrame:
-        return ft.calculate_feature_matrix(
+        found: pd.DataFrame = ft.calculate_feature_matrix(
             features, shop, cutoffs, training_window=window, include_cutoff_time=False, cutoff_time_in_index=True
         )
+        return found
 
     def totals(window: str) -> list[Any]:
         count = feature(f"purchase_days_{window}", "purchase_id", primitives.Count)

@@ -35,7 +35,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from point_in_time_ways import WAYS, Case, Measured, measure, register, service_views
+from point_in_time_ways import WAYS, Case, Measured, batch_source, measure, register, service_views
 
 from millpond import features, lake, pipeline, settings
 from millpond.errors import NotBuilt, UserError
@@ -157,7 +157,7 @@ def prepare(folder: Path) -> dict[str, list[str]]:
         raise NotBuilt(f"the features in {settings.home()} are not registered: run `millpond publish` first")
     services = sorted({case.service for case in CASES})
     views = {service: service_views(features.store(), service) for service in services}
-    tables = {view.name: view.batch_source.table for its_views in views.values() for view in its_views}
+    tables = {view.name: batch_source(view).table for its_views in views.values() for view in its_views}
     with lake.connect() as connection:
         for name, table in tables.items():
             connection.execute(f"copy (from {table}) to '{folder}/{name}.parquet' (format parquet)")

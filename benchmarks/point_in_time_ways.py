@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
@@ -80,13 +80,19 @@ def register(folder: Path, services: Sequence[str]) -> None:
             services,
             has_ttl=has_ttl,
             source=lambda view: FileSource(
-                path=str(folder / f"{view.name}.parquet"), timestamp_field=view.batch_source.timestamp_field
+                path=str(folder / f"{view.name}.parquet"), timestamp_field=batch_source(view).timestamp_field
             ),
         )
 
 
 def _lake_source(view: FeatureView) -> LakeSource:
-    return LakeSource(table=view.batch_source.table, timestamp_field=view.batch_source.timestamp_field)
+    source = batch_source(view)
+    return LakeSource(table=source.table, timestamp_field=source.timestamp_field)
+
+
+def batch_source(view: FeatureView) -> Any:
+    """Where its rows come from; by its type a view may have none, and ours all do."""
+    return view.batch_source
 
 
 def _register(
@@ -165,7 +171,7 @@ def floor_statement(folder: Path, case: Case, views: Sequence[FeatureView]) -> s
     """Every row with the newest features of each view that its ttl still lets live."""
     joined, living = [], []
     for view in views:
-        timestamp = view.batch_source.timestamp_field
+        timestamp = batch_source(view).timestamp_field
         at = f"{view.name}.{timestamp}"
         same_keys = "".join(f"wanted.{key} = {view.name}.{key} and " for key in view.join_keys)
         file = f"'{folder}/{view.name}.parquet'"

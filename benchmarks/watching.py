@@ -59,7 +59,8 @@ def _watch(pid: int | None, receiver: Connection, limits: Limits) -> dict[str, A
             if peak > limits.memory_gb or monotonic() > until:
                 why = f"{limits.memory_gb} GB" if peak > limits.memory_gb else f"{limits.seconds:.0f} s"
                 return {"stopped": f"limit of {why} reached", "peak_gb": round(peak, 2)}
-        return start | receiver.recv() | {"peak_gb": round(peak, 2)}
+        figures: dict[str, Any] = start | receiver.recv() | {"peak_gb": round(peak, 2)}
+        return figures
     except (EOFError, psutil.NoSuchProcess):
         # What could not be opened says why and ends.
         return {"stopped": start.get("stopped", "its process died")}

@@ -141,12 +141,12 @@ def measured(world: World, home: Path, n_customers: int) -> dict[str, Any]:
         features = dataset.service_features(store, dataset.REPURCHASE_TIMING, customers)
         labels = dataset.repurchase_labels(lake, customers, CUT + timedelta(days=HORIZONS[-1]))
     model = repurchase_timing.fit(train.features, train.labels, seed=SEED)
-    history = numbers(features, HISTORY).T
+    x, t_x, tenure = numbers(features, HISTORY).T
     scores = model.predict(features, HORIZONS)
     predicted = {
-        "oracle": {h: oracle(world, *history, h) for h in HORIZONS},
+        "oracle": {h: oracle(world, x, t_x, tenure, h) for h in HORIZONS},
         "repurchase_timing": {h: scores[f"p_repurchase_{h}d"].to_numpy() for h in HORIZONS},
-        "BG/NBD": {h: bg_nbd.probability_of_purchase(model.bg_nbd, *history, h) for h in HORIZONS},
+        "BG/NBD": {h: bg_nbd.probability_of_purchase(model.bg_nbd, x, t_x, tenure, h) for h in HORIZONS},
     }
     days = numbers(labels, ["days_to_next_purchase"])[:, 0]
     losses = {who: evaluation.mean_log_losses(days, p) for who, p in predicted.items()}
