@@ -469,6 +469,23 @@ class TestLoop:
             compiled.write_text(sql)
         assert ask("select count(*) from predictions.repurchase_timing") == before
 
+    def test_infinite_feature_is_one_line_and_nothing_is_scored(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        query = "select count(*), min(p_repurchase_30d), max(p_repurchase_30d) from predictions.repurchase_timing"
+        before = ask(query)
+        with lake.connect(read_only=False) as connection:
+            connection.execute(
+                f"update features.customer_rhythm set gap_days_mean = 'infinity' where observation_date = '{AS_OF}'"
+            )
+        with pytest.raises(
+            errors.CannotScore, match=r"^nothing was scored as of 2024-02-06: column gap_days_mean is infinite in row 0"
+        ):
+            pipeline.score()
+        assert ask(query) == before
+
     def test_training_as_of_a_date_without_features_names_the_build(self) -> None:
         with pytest.raises(
             errors.NotBuilt, match="no features as of 2023-05-03: run `millpond build --as-of 2023-05-03`"
