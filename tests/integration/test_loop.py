@@ -469,6 +469,17 @@ class TestLoop:
             compiled.write_text(sql)
         assert ask("select count(*) from predictions.repurchase_timing") == before
 
+    def test_horizon_beyond_the_learnt_days_is_said_and_told_by_the_rows(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        said: list[str] = []
+        pipeline.score(horizons=[30, 180], on_notice=said.append)
+        assert [one.partition(" learnt ")[2] for one in said] == ["90 days: what it says of 180 is extrapolated."]
+        for table in ("repurchase_timing", "customer_value"):
+            assert ask(f"select distinct extrapolated_beyond_days from predictions.{table}") == [(90.0,)]
+
     def test_infinite_feature_is_one_line_and_nothing_is_scored(
         self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -476,7 +487,7 @@ class TestLoop:
         monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
         query = "select count(*), min(p_repurchase_30d), max(p_repurchase_30d) from predictions.repurchase_timing"
         before = ask(query)
-        with lake.connect(read_only=False) as connection:
+        with lake.writing(), lake.connect(read_only=False) as connection:
             connection.execute(
                 f"update features.customer_rhythm set gap_days_mean = 'infinity' where observation_date = '{AS_OF}'"
             )
