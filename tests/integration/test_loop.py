@@ -342,6 +342,9 @@ class TestLoop:
         card = (folder / "model_card.md").read_text()
         assert "Who must not use it" in card
         assert "earlier_responses" in card
+        estimate, low, high = json.loads((folder / "metrics.json").read_text())["intervals"]["log_loss"]
+        assert low < estimate < high
+        assert f"| {estimate:.4g} [{low:.4g}, {high:.4g}] |" in card
         plots = {file.stem for file in (folder / "plots").iterdir()}
         assert plots == {"calibration", "gain", "importance", "contributions"}
         assert all(f"(plots/{plot}.svg)" in card for plot in plots)
