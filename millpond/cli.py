@@ -69,7 +69,7 @@ def _date(moment: datetime | None) -> date | None:
 
 def _horizons(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 1 <= int(part) <= LONGEST_HORIZON for part in parts):
+    if not all(part.isdecimal() and 1 <= int(part) <= LONGEST_HORIZON for part in parts):
         raise typer.BadParameter(
             f"{text!r}: expected whole days from 1 to {LONGEST_HORIZON}, such as 7,14,30", param_hint="--horizons"
         )

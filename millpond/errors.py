@@ -73,6 +73,12 @@ class CannotTrain(UserError):
     exit_code = 23
 
 
+class CannotScore(UserError):
+    """The features or offers hold values that no model takes."""
+
+    exit_code = 40
+
+
 class NotTheData(UserError):
     """The source of a landing does not hold what its adapter reads."""
 

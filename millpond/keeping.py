@@ -61,8 +61,8 @@ def keep(
     snapshot = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[0][0]
     stated = {**facts, "not_for": NOT_FOR, "as_of": cut.isoformat(), "lake_snapshot": snapshot}
     features = declared_features.inputs_of(name, facts["features"])
+    stated["test"] = figures.test if figures else "None: there was too little history to test it out of time."
     if figures:
-        stated["test"] = figures.test
         if figures.groups:
             stated["tenths_of_the_test_by_score"] = list(figures.groups)
         if figures.contacts:
@@ -96,6 +96,7 @@ def _card_rows(figures: Figures | None) -> dict[str, dict[str, Any]]:
     if figures is None:
         return {}
     rows: dict[str, dict[str, Any]] = {who: dict(scores) for who, scores in figures.scores.items()}
+    rows["model"] |= figures.intervals
     for who, gain in figures.gains.items():
         rows[who][f"model's gain in {figures.loss}"] = tuple(gain)
     return rows

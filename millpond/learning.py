@@ -49,7 +49,7 @@ def train_timing(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         "method": model.metadata["method"],
         "first_purchases": _test_first_purchase(store, connection, cut),
         "limits": "Of customers without a purchase it knows only for how long they have been known. "
-        f"Beyond {model.metadata['extrapolated_beyond_days']} days the curve is extrapolated. "
+        f"Beyond {model.learnt_days} days the curve is extrapolated. "
         "Levels drift where a market does: watch predicted over actual.",
     }
     explained = curves.of_timing_model(model, rows.features)

@@ -72,14 +72,15 @@ def promote(name: str, version: str) -> str:
     """Make a version the one in use.
 
     Returns:
-        The version that was in use.
+        The version that was in use, even if its folder is gone.
 
     Raises:
         UnknownModel: there is no such version.
     """
-    before = _known(name, None)
-    model_store.promote(settings.models_folder(), name, _known(name, version).version)
-    return before.version
+    folder = settings.models_folder()
+    known, before = _known(name, version), model_store.current(folder, name)
+    model_store.promote(folder, name, known.version)
+    return before.name if before else "none"
 
 
 def compare(name: str, version: str, other: str | None) -> list[Version]:
@@ -141,6 +142,12 @@ def _known(name: str, version: str | None) -> Version:
 
 def _version(name: str, version: str) -> Version:
     folder = settings.models_folder()
-    figures = json.loads((folder / name / version / "metrics.json").read_text())
+    try:
+        figures = json.loads((folder / name / version / "metrics.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UnknownModel(
+            f"{folder / name / version} holds no figures that can be read ({error}); expected a trained version: move "
+            "it away"
+        ) from None
     current = model_store.current(folder, name)
     return Version(name, version, current is not None and current.name == version, figures)

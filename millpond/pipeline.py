@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from millpond import dbt, lake, settings
-from millpond.errors import CannotTrain, NotBuilt
+from millpond.errors import CannotScore, CannotTrain, NotBuilt
 from training.person_periods import HORIZONS
 
 if TYPE_CHECKING:
@@ -124,14 +124,19 @@ def score(
     Raises:
         ModelNotTrained: there is no timing model, or a model knows what came after the date.
         FeaturesChanged: a model learnt from features that are no longer what they were.
+        CannotScore: a feature or an offer holds what no model takes, such as an infinite value; nothing is written.
     """
     from millpond import features, scoring
+    from training.errors import TrainingError
 
     built_as_of(as_of)
     with lake.writing(wait_seconds):
         date_of_scores = built_as_of(as_of)
         feature_store = features.published_store()
-        return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
+        try:
+            return scoring.score(feature_store, as_of=date_of_scores, horizons=horizons, on_notice=on_notice)
+        except TrainingError as error:
+            raise CannotScore(f"nothing was scored as of {date_of_scores}: {error}") from error
 
 
 def explain(customer: str, *, count: int) -> "list[Explained]":
@@ -141,10 +146,15 @@ def explain(customer: str, *, count: int) -> "list[Explained]":
         UnknownCustomer: nobody of that name is a customer.
         ModelNotTrained: no model was trained, or one knows what came after the build.
         FeaturesChanged: a model learnt from features that are no longer what they were.
+        CannotScore: a feature or an offer holds what no model takes.
     """
     from millpond import explaining, features
+    from training.errors import TrainingError
 
-    return explaining.explain(features.published_store(), customer, as_of=built_as_of(), count=count)
+    try:
+        return explaining.explain(features.published_store(), customer, as_of=built_as_of(), count=count)
+    except TrainingError as error:
+        raise CannotScore(f"{customer} cannot be scored: {error}") from error
 
 
 def decide(

@@ -26,7 +26,7 @@ BATCH_ROWS = 100_000
 VALUE_HORIZON = 365
 
 # Columns that an older lake, or another choice of horizons, did not have.
-ADDED_COLUMNS = ("p_repurchase_", "expected_", "response_propensity_", "affinity_")
+ADDED_COLUMNS = ("p_repurchase_", "expected_", "extrapolated_", "response_propensity_", "affinity_")
 
 Predictions = Iterator[tuple[str, pd.DataFrame]]
 
@@ -61,7 +61,8 @@ def score(
     """Write the predictions as of a date into the lake, all or none; those of the same date are replaced.
 
     Args:
-        on_notice: is told that the level of responses has drifted; the response model is then recalibrated first.
+        on_notice: is told that the level of responses has drifted; the response model is then recalibrated first. And
+            which horizons are extrapolated.
 
     Returns:
         Rows written per table of predictions.
@@ -71,6 +72,11 @@ def score(
         FeaturesChanged: a model learnt from features that are no longer what they were.
     """
     timing, response = _timing_in_use(as_of), _response_in_use(store, as_of, on_notice)
+    if beyond := [str(horizon) for horizon in horizons if horizon > timing.model.learnt_days]:
+        on_notice(
+            f"{REPURCHASE_TIMING} {timing.version} learnt {timing.model.learnt_days} days: what it says of "
+            f"{', '.join(beyond)} is extrapolated."
+        )
     tables = ["repurchase_timing", *(["customer_value"] if timing.value else [])]
     tables += ["response_propensity", "message_response"] if response else []
     rows: Counter[str] = Counter(dict.fromkeys(tables, 0))
@@ -140,15 +146,18 @@ def _timing_scores(
             (buyers, timing.model.predict(buyers, horizons)),
             (prospects, timing.model.predict_first(prospects, horizons)),
         ):
-            keys = _keys(customers_alike.loc[scores.index], as_of, timing.version)
+            keys = _keys(customers_alike.loc[scores.index], as_of, timing.version, timing.model)
             yield "repurchase_timing", pd.concat([keys, scores], axis=1)
         if timing.value:
             worth = timing.value.predict(buyers, timing.model, sorted({*horizons, VALUE_HORIZON}))
-            yield "customer_value", pd.concat([_keys(buyers, as_of, timing.value_version), worth], axis=1)
+            keys = _keys(buyers, as_of, timing.value_version, timing.model)
+            yield "customer_value", pd.concat([keys, worth], axis=1)
 
 
-def _keys(customers: pd.DataFrame, as_of: date, version: str) -> pd.DataFrame:
-    return customers[["customer_id"]].assign(observation_date=as_of, model_version=version)
+def _keys(customers: pd.DataFrame, as_of: date, version: str, timing: RepurchaseTimingModel) -> pd.DataFrame:
+    return customers[["customer_id"]].assign(
+        observation_date=as_of, model_version=version, extrapolated_beyond_days=timing.learnt_days
+    )
 
 
 def _response_scores(

@@ -79,5 +79,8 @@ def _metrics(figures: Figures) -> Iterator[tuple[str, float]]:
         for figure, value in scores.items():
             if value is not None and math.isfinite(value):
                 yield f"{who}/{figure}", float(value)
+    for figure, interval in figures.intervals.items():
+        # Of a metric that has a name of its own MLflow makes no folder.
+        yield from ((f"model/{figure}_{end}", float(getattr(interval, end))) for end in ("low", "high"))
     for who, gain in figures.gains.items():
         yield from ((f"gain_over_{who}/{end}", float(value)) for end, value in gain._asdict().items())

@@ -69,9 +69,15 @@ def _holds_text(values: list[Any]) -> bool:
 
 
 def as_number(value: Any) -> float:
-    """A number as it is, true as 1, an ISO date as days since 1970-01-01, anything else as unknown (nan)."""
+    """A number as it is, true as 1, an ISO date as days since 1970-01-01, anything else as unknown (nan).
+
+    A whole number beyond all floats is infinite, as 1e999 is; whoever takes the column refuses it.
+    """
     if isinstance(value, bool | int | float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return np.inf if value > 0 else -np.inf
     days = _days(value)
     return np.nan if days is None else days
 

@@ -49,7 +49,8 @@ def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequen
     losses = {who: evaluation.mean_log_losses(days, p) for who, p in predictions.items()}
     words = f"{len(days):,} customers as of {cut}, mean over {', '.join(map(str, horizons))} days"
     drawn = curves.of_timing_test(days, predictions, numbers(test.features, ["purchase_days_ever"])[:, 0], model=MODEL)
-    return Figures(words, scores, _gains(losses, seed=seed, customers=None), curves=drawn)
+    interval = {"log_loss": evaluation.mean_interval(losses[MODEL], seed=seed)}
+    return Figures(words, scores, _gains(losses, seed=seed, customers=None), curves=drawn, intervals=interval)
 
 
 def _model_probabilities(
@@ -102,6 +103,7 @@ def value(train: TrainingSet, test: TrainingSet, *, cut: date, horizon: int, see
         loss="squared error",
         groups=rank_table(expected[MODEL], actual),
         curves={"gain": curves.gain(actual, expected)},
+        intervals={"mae": evaluation.mean_interval(np.abs(expected[MODEL] - actual), seed=seed)},
     )
 
 
@@ -146,16 +148,18 @@ def response(
     scores = {who: _shown(evaluation.probability_metrics(outcome, p), SHOWN_RESPONSE) for who, p in predictions.items()}
     losses = {who: evaluation.log_losses(outcome, p) for who, p in predictions.items()}
     words = f"{len(outcome):,} messages sent from {cut}, {outcome.mean():.1%} with a response"
+    customers = test.labels["customer_id"].tolist()
     return Figures(
         words,
         scores,
-        _gains(losses, seed=seed, customers=test.labels["customer_id"].tolist()),
+        _gains(losses, seed=seed, customers=customers),
         groups=rank_table(predictions[MODEL], outcome),
         contacts=contact_table(predictions[MODEL], outcome, worth),
         curves={
             "calibration": curves.calibration({"all messages": (outcome, predictions[MODEL])}),
             "gain": curves.gain(outcome, predictions),
         },
+        intervals={"log_loss": evaluation.mean_interval(losses[MODEL], seed=seed, customers=customers)},
     )
 
 

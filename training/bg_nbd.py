@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import (
+    betaincinv,
     digamma,
     expit,
     gammaln,
@@ -29,6 +30,11 @@ from training.errors import TrainingError
 from training.histories import History, checked, counted
 
 Floats = NDArray[np.float64]
+
+
+# Gauss and Legendre's, on 0 to 1.
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(40)
+_POINTS, _WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
 
 
 class BgNbd(NamedTuple):
@@ -124,9 +130,24 @@ def expected_while_alive(params: BgNbd, history: History, horizon: float | Float
     b = b if abs(a + b - 1) > 1e-6 else b + 2e-6
     z = horizon / (alpha + history.T + horizon)
     c = a + b + history.x - 1
-    series = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, c, z)
-    expected: Floats = c / (a - 1) * (1 - series)
+    with np.errstate(over="ignore", invalid="ignore"):
+        series = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, c, z)
+        expected: Floats = c / (a - 1) * (1 - series)
+    if (overflown := ~np.isfinite(expected)).any():
+        rows = (one[overflown, None] for one in np.broadcast_arrays(history.x, history.T, horizon))
+        expected[overflown] = _summed_while_alive(params, *rows)
     return expected
+
+
+def _summed_while_alive(params: BgNbd, x: Floats, T: Floats, horizon: Floats) -> Floats:
+    """As `expected_while_alive`, of columns (n, 1), summed over chances of leaving after a purchase.
+
+    For parameters at which the series overflows: where hardly anybody buys a fourth time, a is in the thousands.
+    """
+    r, alpha, a, b = params
+    leaves = np.maximum(betaincinv(a, b + x, _POINTS), np.finfo(np.float64).tiny)
+    purchases = -np.expm1(-(r + x) * np.log1p(leaves * horizon / (alpha + T))) / leaves
+    return np.asarray(purchases @ _WEIGHTS)
 
 
 def _log_likelihood(params: BgNbd, history: History) -> tuple[Floats, Floats]:

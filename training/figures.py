@@ -20,6 +20,7 @@ class Figures(NamedTuple):
         groups: `ranking.rank_table` of the test; empty: not of this model.
         contacts: how many of the test are worth contacting, for each value and cost; empty: not of this model.
         curves: frames of `training.curves`, by the name of their chart.
+        intervals: 95 % intervals over customers of figures of the model itself.
     """
 
     test: str
@@ -29,7 +30,9 @@ class Figures(NamedTuple):
     groups: Sequence[Mapping[str, float]] = ()
     contacts: Sequence[Mapping[str, Any]] = ()
     curves: Mapping[str, pd.DataFrame] = MappingProxyType({})
+    intervals: Mapping[str, Interval] = MappingProxyType({})
 
     def to_json(self) -> dict[str, Any]:
         """All but the curves."""
-        return {name: value for name, value in self._asdict().items() if name != "curves"}
+        plain = {name: value for name, value in self._asdict().items() if name != "curves"}
+        return {**plain, "intervals": dict(self.intervals)}

@@ -38,7 +38,8 @@ def fit(count: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
         mean_value: shape (n,). Their mean value; customers at or below 0 teach nothing.
 
     Raises:
-        TrainingError: fewer than MINIMUM_CUSTOMERS customers teach something.
+        TrainingError: fewer than MINIMUM_CUSTOMERS customers teach something, or values are so uneven that they have no
+            mean (q <= 1).
     """
     x, m = np.asarray(count, dtype=np.float64), np.asarray(mean_value, dtype=np.float64)
     teaches = (x > 0) & (m > 0) & np.isfinite(m)
@@ -52,18 +53,16 @@ def fit(count: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
     p, q, v = most_likely(
         lambda parameters: float(_log_likelihood(GammaGamma(*parameters), x, m / unit).mean()), [3.0, 3.0, 1.0]
     )
+    if q <= 1:
+        raise TrainingError(
+            f"gamma-gamma q is {q:g}; expected above 1: values are too uneven for this model, so look for wrong amounts"
+        )
     return GammaGamma(float(p), float(q), float(v * unit))
 
 
 def expected_value(params: GammaGamma, count: ArrayLike, mean_value: ArrayLike) -> Floats:
-    """Expected value of a further purchase, shape (n,); of all customers where count is 0.
-
-    Raises:
-        TrainingError: q <= 1, where the mean over all customers is infinite.
-    """
+    """Expected value of a further purchase, shape (n,); of all customers where count is 0."""
     p, q, v = params
-    if q <= 1:
-        raise TrainingError(f"gamma-gamma q is {q:g}; expected above 1: values are too uneven for this model")
     x = np.asarray(count, dtype=np.float64)
     total = np.where(x > 0, x * np.nan_to_num(np.asarray(mean_value, dtype=np.float64)), 0.0)
     # A customer who gave back more than she bought counts with 0: values of the model are positive.

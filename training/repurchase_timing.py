@@ -24,7 +24,7 @@ from training.files import read_json, write_json
 from training.first_purchase import FirstPurchase
 from training.histories import History, checked
 from training.linear_hazard import LinearHazard
-from training.person_periods import HORIZON_DAYS, person_periods
+from training.person_periods import BIN_EDGES, HORIZON_DAYS, person_periods
 from training.survival import Survival
 from training.timing_trees import FEATURES, MINIMUM_RATE_DAYS, TimingTrees
 
@@ -73,6 +73,11 @@ class RepurchaseTimingModel:
     metadata: dict[str, Any]
     first_purchase: FirstPurchase | None = None
 
+    @property
+    def learnt_days(self) -> int:
+        """The longest horizon whose labels were complete in training: what is said of longer ones is extrapolated."""
+        return int(self.metadata["extrapolated_beyond_days"])
+
     def predict(self, features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
         """Score customers; the index is kept.
 
@@ -84,9 +89,10 @@ class RepurchaseTimingModel:
         Returns:
             For each horizon p_repurchase_{h}d, which never falls as h grows, and
             expected_purchases_{h}d; then median_days_to_repurchase (first day with
-            survival <= 0.5; nan: beyond 90 days) and p_alive (will ever buy again;
-            never below a probability). `attrs["extrapolated"]` names the columns whose
-            horizon is beyond the learnt curve (90 days, less in a short history).
+            survival <= 0.5; nan: beyond 90 days) and p_alive (buys again within
+            LONGEST_HORIZON; never below a probability). `attrs["extrapolated"]` names the
+            columns whose horizon is beyond the learnt curve (90 days, less in a short
+            history).
 
         Raises:
             TrainingError: a column is missing, a history impossible, a horizon out of range.
@@ -113,10 +119,7 @@ class RepurchaseTimingModel:
     def _as_frame(self, scores: dict[str, Floats], features: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
         frame = pd.DataFrame(scores, index=features.index)
         frame.attrs["extrapolated"] = [
-            f"{name}_{h}d"
-            for h in horizons
-            if h > self.metadata["extrapolated_beyond_days"]
-            for name in ("p_repurchase", "expected_purchases")
+            f"{name}_{h}d" for h in horizons if h > self.learnt_days for name in ("p_repurchase", "expected_purchases")
         ]
         return frame
 
@@ -130,7 +133,8 @@ class RepurchaseTimingModel:
             **{f"p_repurchase_{h}d": bought[h] for h in horizons},
             **{f"expected_purchases_{h}d": count[h] for h in horizons},
             "median_days_to_repurchase": survival.median_days(),
-            "p_alive": self._probability(survival, history, np.inf),
+            # The BG/NBD's own is 1 for whoever bought once, however long ago: nobody leaves before a second purchase.
+            "p_alive": self._probability(survival, history, LONGEST_HORIZON),
         }
 
     def first_scores(self, known_days: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
@@ -152,16 +156,13 @@ class RepurchaseTimingModel:
         kept = np.maximum(np.stack(none, axis=1), np.finfo(np.float64).tiny)
         return Survival(days, np.log(kept))
 
-    def _probability(self, survival: Survival, history: Floats, horizon: float) -> Floats:
+    def _probability(self, survival: Survival, history: Floats, horizon: int) -> Floats:
         """1 - survival to the curve's end, times the BG/NBD's survival beyond it."""
         end = survival.days[-1]
         none = survival.at(min(horizon, end))
         if horizon > end:
             x, t_x, tenure = history
-            later = (self.bg_nbd, x, t_x, tenure + end)
-            none *= 1 - (
-                bg_nbd.p_alive(*later) if np.isinf(horizon) else bg_nbd.probability_of_purchase(*later, horizon - end)
-            )
+            none *= 1 - bg_nbd.probability_of_purchase(self.bg_nbd, x, t_x, tenure + end, horizon - end)
         return 1 - none
 
     def _expected_purchases(self, values: Floats, history: Floats, horizon: int, probability: Floats) -> Floats:
@@ -226,7 +227,7 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> Repurchas
         "rows": len(features),
         "person_periods": len(periods.row),
         "events": events,
-        "extrapolated_beyond_days": trees.horizon_days if trees else HORIZON_DAYS,
+        "extrapolated_beyond_days": max(edge for edge in BIN_EDGES if edge <= follow_up.max()),
     }
     return RepurchaseTimingModel(baseline, trees, metadata)
 

@@ -2,7 +2,13 @@
 -- when each was what we knew. Whoever trains judges them as of a cut.
 with messages as (
 
-    select messages.*
+    select
+        messages.*,
+        -- As it was when it was sent, or at first where we heard of it later: what is added afterwards may tell what became of it.
+        first_value(messages.attributes) over (
+            partition by messages.source_system, messages.message_id
+            order by case when messages.known_at <= messages.sent_at then messages.known_at end desc nulls last, messages.known_at asc
+        ) as attributes_when_sent
 
     from {{ ref('int_messages_versioned') }} as messages
     cross join {{ ref('int_as_of_date') }} as as_of
@@ -40,7 +46,7 @@ message_responses as (
 
         messages.channel,
         messages.arm,
-        messages.attributes,
+        messages.attributes_when_sent as attributes,
 
         messages.sent_at,
         messages.outcome_closes_at,

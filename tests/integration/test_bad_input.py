@@ -120,6 +120,7 @@ def test_step_before_the_build_names_the_build(home: Path, step: "pipeline.Calla
     [
         (["score", "--horizons", "7,x"], "expected whole days from 1 to 3650"),
         (["score", "--horizons", "0"], "expected whole days from 1 to 3650"),
+        (["score", "--horizons", "7,3²"], "expected whole days from 1 to 3650"),
         (["train", "churn"], "expected repurchase_timing or"),
         (["build", "--as-of", "yesterday"], "does not match the format"),
     ],

@@ -342,6 +342,9 @@ class TestLoop:
         card = (folder / "model_card.md").read_text()
         assert "Who must not use it" in card
         assert "earlier_responses" in card
+        estimate, low, high = json.loads((folder / "metrics.json").read_text())["intervals"]["log_loss"]
+        assert low < estimate < high
+        assert f"| {estimate:.4g} [{low:.4g}, {high:.4g}] |" in card
         plots = {file.stem for file in (folder / "plots").iterdir()}
         assert plots == {"calibration", "gain", "importance", "contributions"}
         assert all(f"(plots/{plot}.svg)" in card for plot in plots)
@@ -468,6 +471,34 @@ class TestLoop:
         finally:
             compiled.write_text(sql)
         assert ask("select count(*) from predictions.repurchase_timing") == before
+
+    def test_horizon_beyond_the_learnt_days_is_said_and_told_by_the_rows(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        said: list[str] = []
+        pipeline.score(horizons=[30, 180], on_notice=said.append)
+        assert [one.partition(" learnt ")[2] for one in said] == ["90 days: what it says of 180 is extrapolated."]
+        for table in ("repurchase_timing", "customer_value"):
+            assert ask(f"select distinct extrapolated_beyond_days from predictions.{table}") == [(90.0,)]
+
+    def test_infinite_feature_is_one_line_and_nothing_is_scored(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        query = "select count(*), min(p_repurchase_30d), max(p_repurchase_30d) from predictions.repurchase_timing"
+        before = ask(query)
+        with lake.writing(), lake.connect(read_only=False) as connection:
+            connection.execute(
+                f"update features.customer_rhythm set gap_days_mean = 'infinity' where observation_date = '{AS_OF}'"
+            )
+        with pytest.raises(
+            errors.CannotScore, match=r"^nothing was scored as of 2024-02-06: column gap_days_mean is infinite in row 0"
+        ):
+            pipeline.score()
+        assert ask(query) == before
 
     def test_training_as_of_a_date_without_features_names_the_build(self) -> None:
         with pytest.raises(

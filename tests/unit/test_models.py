@@ -1,6 +1,7 @@
 """Trained versions: listing, promoting and comparing them."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def test_promoted_version_is_in_use(versions: list[str], home: Path) -> None:
     current = model_store.current(home / "models", "repurchase_timing")
     assert current is not None
     assert current.name == versions[2]
+
+
+def test_version_is_promoted_where_the_one_in_use_is_gone(versions: list[str], home: Path) -> None:
+    shutil.rmtree(home / "models" / "repurchase_timing" / versions[0])
+    assert models.promote("repurchase_timing", versions[1]) == versions[0]
+    assert [one.is_current for one in models.versions()] == [True, False]
+
+
+@pytest.mark.parametrize("figures", [None, "{"])
+def test_folder_that_is_no_version_is_named(versions: list[str], home: Path, figures: str | None) -> None:
+    folder = home / "models" / "repurchase_timing" / "backup"
+    folder.mkdir()
+    if figures:
+        (folder / "metrics.json").write_text(figures)
+    with pytest.raises(UnknownModel, match=rf"^{folder} holds no figures that can be read .*: move it away$"):
+        models.versions()
 
 
 def test_comparison_shows_both_columns(versions: list[str]) -> None:

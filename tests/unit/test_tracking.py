@@ -14,6 +14,7 @@ FIGURES = Figures(
     "400 customers as of 2024-01-01",
     {"model": {"log_loss": 0.31, "auc": float("nan")}, "bg_nbd": {"log_loss": 0.34}},
     {"bg_nbd": Interval(0.09, 0.04, 0.14)},
+    intervals={"log_loss": Interval(0.31, 0.29, 0.33)},
 )
 STATED = {"as_of": "2024-01-01", "lake_snapshot": 7, "method": "trees", "limits": "none that we know"}
 
@@ -44,6 +45,8 @@ def test_version_is_a_run_with_its_figures_and_files(
     assert run.data.params == {"as_of": "2024-01-01", "lake_snapshot": "7", "method": "trees"}
     assert run.data.metrics == {
         "model/log_loss": 0.31,
+        "model/log_loss_low": 0.29,
+        "model/log_loss_high": 0.33,
         "bg_nbd/log_loss": 0.34,
         "gain_over_bg_nbd/estimate": 0.09,
         "gain_over_bg_nbd/low": 0.04,

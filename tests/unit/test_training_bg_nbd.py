@@ -45,6 +45,27 @@ def test_expected_purchases_of_a_published_customer() -> None:
     assert expected[0] == pytest.approx(1.226, abs=1e-3)
 
 
+def test_purchases_are_expected_where_nobody_bought_a_fourth_time() -> None:
+    random = np.random.default_rng(1)
+    x = random.integers(0, 3, 300).astype(float)
+    tenure = random.integers(100, 400, 300).astype(float)
+    history = (x, np.where(x > 0, np.floor(random.random(300) * 60) + 1, 0), tenure)
+    params = bg_nbd.fit(*history)
+    # So large that the published series overflows.
+    assert params.a > 1000
+    counts = np.stack([bg_nbd.expected_purchases(params, *history, days) for days in (7, 30, 90, 365)])
+    assert (np.diff(counts, axis=0) >= 0).all()
+    assert (counts[-1] >= bg_nbd.probability_of_purchase(params, *history, 365) * (1 - 1e-6)).all()
+
+
+@pytest.mark.parametrize("a", [0.793, 20.0, 150.0])
+def test_purchases_summed_over_chances_of_leaving_are_those_of_the_series(a: float) -> None:
+    params, history = PUBLISHED._replace(a=a), bg_nbd.checked([0, 2, 30], [0, 30.43, 38], [38.86] * 3)
+    series = bg_nbd.expected_while_alive(params, history, 39)
+    summed = bg_nbd._summed_while_alive(params, history.x[:, None], history.T[:, None], np.array([[39.0]]))
+    assert summed == pytest.approx(series, rel=1e-3)
+
+
 def test_one_time_buyer_has_not_left() -> None:
     assert bg_nbd.p_alive(PUBLISHED, [0], [0], [38.86])[0] == 1
 

@@ -121,6 +121,14 @@ def test_expected_value_lies_between_own_mean_and_that_of_all(count: int, mean: 
     assert min(mean, everyone) - 1e-6 <= expected <= max(mean, everyone) + 1e-6
 
 
+def test_values_without_a_mean_are_refused_when_fitted() -> None:
+    # Five purchases each, of a gamma-gamma with q 0.6.
+    random = np.random.default_rng(1)
+    values = random.gamma(5 * 6, size=2000) / (5 * random.gamma(0.6, size=2000))
+    with pytest.raises(TrainingError, match=r"^gamma-gamma q is 0\.\d+; expected above 1: values are too uneven"):
+        gamma_gamma.fit(np.full(2000, 5), values)
+
+
 def test_unknown_values_are_one_line() -> None:
     with pytest.raises(TrainingError, match=r"^1 customers with purchases of a value above 0; expected at least 30"):
         gamma_gamma.fit([1, 2, 0], [5.0, 0.0, np.nan])

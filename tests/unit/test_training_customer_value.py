@@ -116,6 +116,9 @@ def test_back_test_has_both_baselines_and_groups(rows: TrainingSet) -> None:
     assert set(figures.scores) == {"model", "bg_nbd_gamma_gamma", "last_years_spend"}
     assert set(figures.gains) == {"bg_nbd_gamma_gamma", "last_years_spend"}
     assert figures.loss == "squared error"
+    interval = figures.intervals["mae"]
+    assert interval.estimate == pytest.approx(figures.scores["model"]["mae"])
+    assert interval.low < interval.estimate < interval.high
     expected = [group["expected"] for group in figures.groups]
     assert expected == sorted(expected, reverse=True)
 

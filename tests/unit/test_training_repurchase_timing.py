@@ -150,6 +150,18 @@ def test_scores_of_any_customer_agree(which: str, customer: dict[str, float], re
     assert np.isnan(scores["median_days_to_repurchase"]) == (scores["p_repurchase_90d"] < 0.5)
 
 
+@pytest.mark.parametrize("which", ["model", "small_model"])
+def test_one_time_buyers_are_less_alive_the_longer_they_stay_away(
+    which: str, rows: pd.DataFrame, request: pytest.FixtureRequest
+) -> None:
+    once = rows[rows["frequency"] == 0].iloc[[0, 0, 0]].reset_index(drop=True)
+    days = np.array([20.0, 200.0, 2000.0])
+    away = once.assign(days_since_last_purchase=days, tenure_days=days)
+    alive = request.getfixturevalue(which).predict(away, [30])["p_alive"].to_numpy()
+    assert (np.diff(alive) < 0).all()
+    assert alive[-1] < 1
+
+
 def test_overdue_regulars_are_less_likely_than_those_on_time(model: RepurchaseTimingModel, rows: pd.DataFrame) -> None:
     regular = rows[rows["purchase_days_ever"] >= 5]
     ratio = regular["days_since_last_over_gap_mean"]
@@ -237,6 +249,16 @@ def test_short_follow_up_shortens_the_learnt_curve(rows: pd.DataFrame) -> None:
     assert short.trees is not None
     assert short.metadata["extrapolated_beyond_days"] == 60
     assert "p_repurchase_90d" in short.predict(recent, [30, 90]).attrs["extrapolated"]
+
+
+def test_short_follow_up_is_said_of_the_bg_nbd_alone_too(
+    small_model: RepurchaseTimingModel, rows: pd.DataFrame
+) -> None:
+    assert small_model.learnt_days == 7
+    assert small_model.predict(rows.head(1), [7, 14]).attrs["extrapolated"] == [
+        "p_repurchase_14d",
+        "expected_purchases_14d",
+    ]
 
 
 def test_index_is_kept_and_long_horizons_are_named(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:

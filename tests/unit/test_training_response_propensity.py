@@ -368,6 +368,15 @@ def test_article_numbers_are_not_dates() -> None:
     assert column["offer_article"].tolist() == ["2024000001", "2024-01-01"]
 
 
+@pytest.mark.parametrize("number", ["1e999", "1" + "0" * 400])
+def test_number_beyond_all_floats_is_infinite_and_refused(
+    messages: pd.DataFrame, model: ResponsePropensityModel, number: str
+) -> None:
+    offers = expand_attributes(pd.Series([f'{{"percent": {number}}}'] * len(messages)), "offer")
+    with pytest.raises(TrainingError, match=r"^column offer_percent is infinite in row 0; expected finite numbers"):
+        model.predict(messages.assign(**offers))
+
+
 def test_attributes_that_are_no_object_name_their_row() -> None:
     with pytest.raises(TrainingError, match=r"^attributes of row 1: '\[1\]'; expected a JSON object"):
         expand_attributes(pd.Series(["{}", "[1]"]), "offer")
