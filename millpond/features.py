@@ -6,12 +6,13 @@ import os
 import sys
 import warnings
 
-from feast import FeatureStore
+from feast import FeatureService, FeatureStore
+from feast.errors import FeatureServiceNotFoundException
 from feast.repo_config import load_repo_config
 from feast.repo_operations import apply_total
 
 from millpond import settings
-from millpond.errors import NotBuilt
+from millpond.errors import NotBuilt, UnknownFeatures
 
 REPO = settings.PROJECT / "feature_repo"
 
@@ -38,6 +39,19 @@ def published_store() -> FeatureStore:
     if not feature_store.list_feature_services():
         raise NotBuilt(f"no feature service is registered in {settings.home()}: run `millpond publish` first")
     return feature_store
+
+
+def service(feature_store: FeatureStore, name: str) -> FeatureService:
+    """A feature service by its name; hold it, for looking it up takes longer than a read.
+
+    Raises:
+        UnknownFeatures: no such service; names those that there are.
+    """
+    try:
+        return feature_store.get_feature_service(name)
+    except FeatureServiceNotFoundException:
+        known = ", ".join(sorted(one.name for one in feature_store.list_feature_services()))
+        raise UnknownFeatures(f"no feature service {name!r}; there are: {known}") from None
 
 
 def apply(feature_store: FeatureStore) -> None:

@@ -294,6 +294,8 @@ class TestLoop:
             Reader("churn")
         with pytest.raises(errors.UnknownFeatures, match="is read by customer_id"):
             Reader("repurchase_timing").read([{"customer": "c1"}])
+        with pytest.raises(errors.UnknownFeatures, match="is read by customer_id; give each of them, as text"):
+            Reader("repurchase_timing").read([17])  # type: ignore[list-item]
 
     def test_audit_finds_the_value_that_was_served_and_is_not_in_the_lake(self, built: Path) -> None:
         store = features.published_store()
