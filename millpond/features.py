@@ -1,6 +1,7 @@
 """The feature store of this home."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -12,16 +13,24 @@ from feast.repo_config import load_repo_config
 from feast.repo_operations import apply_total
 
 from millpond import settings
-from millpond.errors import NotBuilt, UnknownFeatures
+from millpond.errors import MissingPackage, NotBuilt, UnknownFeatures
 
 REPO = settings.PROJECT / "feature_repo"
 
 
 def store() -> FeatureStore:
-    """Feast's feature store on this home; hold it, for opening it takes a while."""
+    """Feast's feature store on this home; hold it, for opening it takes a while.
+
+    Raises:
+        MissingPackage: MILLPOND_REDIS is set, and its client is not installed.
+    """
     os.environ["MILLPOND_HOME"] = str(settings.home())
     config = load_repo_config(REPO, REPO / "feature_store.yaml")
     if settings.redis():
+        if importlib.util.find_spec("redis") is None:
+            raise MissingPackage(
+                "MILLPOND_REDIS is set, and redis is not installed: pip install 'millpond[redis]', or unset it"
+            )
         config.online_config = {
             "type": "feast_lake.redis_store.LakeRedisOnlineStore",
             "connection_string": settings.redis(),
