@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +50,8 @@ class EntityRows:
             # A comment may end the last line.
             relation = f"({entity_df.strip().rstrip(';')}\n)"
             with lake.read() as connection, explained("read the entity rows"):
+                # Before DuckDB renames the second of two.
+                _check_names([str(row[0]) for row in connection.execute(f"describe {relation}").fetchall()])
                 empty = connection.execute(f"select * from {relation} as entity_rows limit 0")
                 schema = empty.to_arrow_table().schema
             return EntityRows(relation, None, schema, _timestamp_column(schema))
@@ -135,10 +138,12 @@ def _as_table(entity_df: object) -> pa.Table:
 
 
 def _check_names(names: list[str]) -> None:
+    # DuckDB's names do not tell cases apart: of `Day` and `day` it would read the first for both.
+    count_of = Counter(name.lower() for name in names)
     for name in names:
-        if names.count(name) > 1:
-            raise LakeError(f"entity_df has {names.count(name)} columns {name!r}; give each a name of its own")
-        if name.startswith(_RESERVED):
+        if count_of[name.lower()] > 1:
+            raise LakeError(f"entity_df has {count_of[name.lower()]} columns {name!r}; give each a name of its own")
+        if name.lower().startswith(_RESERVED):
             raise LakeError(f"entity_df has a column {name!r}; names with {_RESERVED!r} are taken, rename it")
 
 

@@ -195,10 +195,11 @@ class LakeOfflineStore(OfflineStore):
 
 
 def _check(rows: EntityRows, views: dict[str, ViewRead]) -> None:
+    taken = {column.lower() for column in rows.schema.names}
     for name, view in views.items():
         rows.require(view.keys, view=name)
         for feature in view.features:
-            if feature in rows.schema.names:
+            if feature.lower() in taken:
                 raise LakeError(
                     f"entity_df already has a column {feature!r}, a feature of {name}; "
                     "rename it, or ask for full_feature_names=True"

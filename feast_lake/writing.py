@@ -12,12 +12,13 @@ from feast.errors import SavedDatasetLocationAlreadyExists
 
 from feast_lake.branch import one_writer
 from feast_lake.connection import LAKE, identifier, literal, qualified
-from feast_lake.errors import explained
+from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
 
 _ROWS = "__lake_rows"
 # A build holds the lake for minutes; Feast's writes wait for it as long as a caller may be expected to.
 _PATIENCE_SECONDS = 60
+_CUTTING = ("DATE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
 
 def save(lake: Lake, *, table: str, rows: pa.Table | pa.RecordBatchReader, overwrite: bool) -> None:
@@ -41,11 +42,12 @@ def append(lake: Lake, *, table: str, rows: pa.Table | Path, create: bool = Fals
         create: make the table if there is none.
 
     Raises:
-        LakeError: columns that the table lacks, or a lake that cannot be written to.
+        LakeError: columns that the table lacks, values that its types would cut, or a lake that cannot be written to.
     """
     with _writer(lake, table, rows) as connection:
         if create:
             connection.execute(f"create table if not exists {qualified(table)} as from {_ROWS} limit 0")
+        _require_exact(connection, table)
         connection.execute(f"insert into {qualified(table)} by name from {_ROWS}")
 
 
@@ -67,6 +69,21 @@ def _writer(lake: Lake, table: str, rows: pa.Table | pa.RecordBatchReader | Path
             connection.execute(f"create schema if not exists {LAKE}.{identifier(table.split('.')[0])}")
         yield connection
         connection.commit()
+
+
+def _require_exact(connection: DuckDBPyConnection, table: str) -> None:
+    """Refuse what DuckDB would cut to fit: a fraction, or the hour of a row, which would be known from midnight on."""
+    kinds = dict(connection.execute(f"select column_name, column_type from (describe {qualified(table)})").fetchall())
+    for name, kind, *_ in connection.execute(f"describe {_ROWS}").fetchall():
+        wanted = kinds.get(name, kind)
+        if wanted == kind or wanted not in _CUTTING:
+            continue
+        column = identifier(name)
+        found = connection.execute(
+            f"select any_value({column}) from {_ROWS} where cast({column} as {wanted}) != {column}"
+        ).fetchall()[0][0]
+        if found is not None:
+            raise LakeError(f"Column {name!r} of {table} is {wanted}, which does not hold {found}; nothing was written")
 
 
 def _exists(connection: DuckDBPyConnection, table: str) -> bool:

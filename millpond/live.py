@@ -83,14 +83,16 @@ def drift(
 
 @app.command()
 def audit(
-    service: Annotated[str | None, typer.Argument(help="Feature service; default: every one that was logged.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE]", help="Feature service; default: every one that was logged.")
+    ] = None,
 ) -> None:
     """Compare what applications were served with what the lake holds for the same moments."""
     from millpond import auditing, features, report
 
     with progress("Auditing"):
         store = features.published_store()
-        services = [store.get_feature_service(service)] if service else store.list_feature_services()
+        services = [features.service(store, name)] if name else store.list_feature_services()
         audited = auditing.audit(store, services)
     if not audited:
         raise NotBuilt("nothing that was served was logged: open a reader with is_logged=True")

@@ -1,5 +1,6 @@
 """Publishing: the newest features of every view into the online store, one view after the other."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -46,7 +47,8 @@ def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str]
     Raises:
         PublishFailed: at least one view failed, after all others were tried; names each with its error.
     """
-    done, failed = [], []
+    done: list[Published] = []
+    failed: dict[str, list[str]] = defaultdict(list)
     with lake.connect() as connection:
         for view in feature_store.list_feature_views():
             if not view.online:
@@ -55,14 +57,21 @@ def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str]
                 done.append(_publish(feature_store, connection, view, as_of))
             # Whatever stops one view must not stop the others.
             except Exception as error:
-                failed.append(f"{view.name}: {' '.join(str(error).split())}")
+                failed[" ".join(str(error).split())].append(view.name)
             on_view(view.name)
     if failed:
-        raise PublishFailed(
-            f"{len(failed)} of {len(failed) + len(done)} views are as they were online: {'; '.join(failed)}; mend what "
-            "it says, then run `millpond publish` again"
-        )
+        raise PublishFailed(_in_one_line(failed, len(done)))
     return done
+
+
+def _in_one_line(failed: dict[str, list[str]], done: int) -> str:
+    """Each error once, with its views: an online store that is gone fails them all alike."""
+    count = sum(map(len, failed.values()))
+    errors = "; ".join(f"{', '.join(views)}: {error}" for error, views in failed.items())
+    return (
+        f"{count} of {count + done} views are as they were online: {errors}; mend what it says, then run "
+        "`millpond publish` again"
+    )
 
 
 def _publish(feature_store: FeatureStore, connection: DuckDBPyConnection, view: FeatureView, as_of: date) -> Published:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 from feast import FeatureService, FeatureStore, FeatureView
-from feast.errors import FeatureServiceNotFoundException
 from feast.online_response import OnlineResponse
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from feast.types import from_feast_to_pyarrow_type
@@ -31,7 +30,7 @@ class FeatureVector:
 
     Attributes:
         key: join key → value.
-        values: feature → value; None: not known, or too old.
+        values: feature → value; None: not known, or too old, or computed on demand from what is too old.
         is_known: whether any view has this key online.
         stale: views whose values were older than their ttl; theirs are None, as in a training set.
         observed_at: view → the moment its values held; views without this key are left out.
@@ -73,9 +72,9 @@ class Reader:
 
     def __init__(self, service: str, *, is_logged: bool = False, store: FeatureStore | None = None) -> None:
         self._store = store or features.published_store()
-        self._service = _service(self._store, service)
+        self._service = features.service(self._store, service)
         self._views = list(_views(self._store, self._service))
-        self._has_on_demand = len(self._views) < len(self._service.feature_view_projections)
+        self._on_demand = list(_on_demand(self._store, self._service))
         self._online = online_store(self._store)
         self.join_keys = tuple(dict.fromkeys(name for view in self._views for name in view.keys))
         self.feature_names = tuple(
@@ -102,17 +101,18 @@ class Reader:
 
         Args:
             keys: customer ids, or mappings with each of `join_keys`.
-            at: the moment of the request; default: now.
+            at: the moment of the request, UTC where it has no zone; default: now.
             request: what on-demand views ask for, the same for all keys; `request_time` is `at` unless given.
 
         Raises:
-            UnknownFeatures: a key lacks a join key.
+            UnknownFeatures: a key lacks a join key, or is no text.
         """
         moment = at or datetime.now(UTC)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         rows = [self._key(key) for key in keys]
         if not rows:
             return []
-        if self._has_on_demand:
+        if self._on_demand:
             vectors = self._read_through_feast(rows, moment, {"request_time": moment} | request)
         else:
             vectors = self._read_packed(rows, moment)
@@ -139,9 +139,9 @@ class Reader:
 
     def _key(self, key: Key) -> dict[str, str]:
         row = {self.join_keys[0]: key} if isinstance(key, str) and len(self.join_keys) == 1 else key
-        if isinstance(row, str) or any(name not in row for name in self.join_keys):
+        if not isinstance(row, Mapping) or not all(isinstance(row.get(name), str) for name in self.join_keys):
             raise UnknownFeatures(
-                f"key {key!r}: {self._service.name} is read by {', '.join(self.join_keys)}; give each of them"
+                f"key {key!r}: {self._service.name} is read by {', '.join(self.join_keys)}; give each of them, as text"
             )
         return {name: row[name] for name in self.join_keys}
 
@@ -187,15 +187,19 @@ class Reader:
                 if view.ttl is not None and moment - observed_at[view.view.name] > view.ttl:
                     stale.append(view.view.name)
                     values |= dict.fromkeys(names)
+        # Computed from what was too old.
+        for computed, sources in self._on_demand:
+            values |= dict.fromkeys(computed if sources.intersection(stale) else ())
         return FeatureVector(row, values, bool(observed_at), tuple(stale), observed_at)
 
 
-def _service(store: FeatureStore, name: str) -> FeatureService:
-    try:
-        return store.get_feature_service(name)
-    except FeatureServiceNotFoundException:
-        known = ", ".join(sorted(service.name for service in store.list_feature_services()))
-        raise UnknownFeatures(f"no feature service {name!r}; there are: {known}") from None
+def _on_demand(store: FeatureStore, service: FeatureService) -> Iterator[tuple[list[str], set[str]]]:
+    """Features that a service computes when it is asked, view by view, and the views that they are computed from."""
+    computed = {view.name: view for view in store.list_on_demand_feature_views()}
+    for projection in service.feature_view_projections:
+        if projection.name in computed:
+            sources = computed[projection.name].source_feature_view_projections
+            yield [feature.name for feature in projection.features], set(sources)
 
 
 def _views(store: FeatureStore, service: FeatureService) -> Iterator[_View]:

@@ -10,7 +10,8 @@ cases as (
         observations.customer_id,
         observations.observation_date,
         cases.opened_at,
-        cases.satisfaction,
+        -- A case that came as one row, long closed, was rated when it ended and not when it was opened.
+        case when coalesce(cases.closed_at < observations.observation_date, true) then cases.satisfaction end as satisfaction,
         cases.source_system || ' ' || cases.case_id as case_key,
         coalesce(cases.closed_at >= observations.observation_date, true) as is_open,
         {{ days_between('cast(cases.opened_at as date)', 'observations.observation_date') }} as age_days

@@ -10,7 +10,7 @@ with interactions as (
         ['int_visits_versioned', "'visit'", 'visit_id', 'visited_at', 'true'],
         ['int_cases_versioned', "'case'", 'case_id', 'opened_at', 'true'],
         ['int_cases_versioned', "'case_closed'", 'case_id', 'closed_at', 'true'],
-        ['int_cases_versioned', "'praise'", 'case_id', 'opened_at', 'satisfaction >= ' ~ var('praise_satisfaction')],
+        ['int_cases_versioned', "'praise'", 'case_id', 'coalesce(closed_at, opened_at)', 'satisfaction >= ' ~ var('praise_satisfaction')],
     ] -%}
     {% for relation, kind, id, happened_at, condition in sources -%}
     select

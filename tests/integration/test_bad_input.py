@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from millpond import cli, errors, lake, landing, pipeline, question
+from millpond import cli, errors, features, lake, landing, pipeline, question
 
 
 def millpond(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -44,6 +44,14 @@ def test_missing_package_says_how_to_install_it(home: Path, monkeypatch: pytest.
     with pytest.raises(errors.MissingPackage, match="package lifetimes is not installed: install it with"):
         landing.land("cdnow")
     assert not home.exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_redis_without_its_client_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLPOND_REDIS", "127.0.0.1")
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(errors.MissingPackage, match=r"pip install 'millpond\[redis\]', or unset it"):
+        features.store()
 
 
 def test_wrong_source_lands_nothing(home: Path, tmp_path: Path) -> None:

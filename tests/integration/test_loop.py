@@ -294,6 +294,8 @@ class TestLoop:
             Reader("churn")
         with pytest.raises(errors.UnknownFeatures, match="is read by customer_id"):
             Reader("repurchase_timing").read([{"customer": "c1"}])
+        with pytest.raises(errors.UnknownFeatures, match="is read by customer_id; give each of them, as text"):
+            Reader("repurchase_timing").read([17])  # type: ignore[list-item]
 
     def test_audit_finds_the_value_that_was_served_and_is_not_in_the_lake(self, built: Path) -> None:
         store = features.published_store()
@@ -322,7 +324,7 @@ class TestLoop:
         publish = publishing.publish_view
 
         def fail_for_profile(store: FeatureStore, view: FeatureView, **window: Any) -> Any:
-            if view.name == "customer_profile":
+            if view.name in ("customer_profile", "last_visit"):
                 raise OSError("disk\nfull")
             return publish(store, view, **window)
 
@@ -331,7 +333,7 @@ class TestLoop:
         monkeypatch.setattr(publishing, "layout", lambda view: view.name)
         done: list[str] = []
         with pytest.raises(
-            errors.PublishFailed, match=r"1 of 21 views are as they were .* customer_profile: disk full"
+            errors.PublishFailed, match=r"2 of 21 views are as they were online: \w+, \w+: disk full; mend"
         ):
             pipeline.publish(on_view=done.append)
         assert len(done) == 21

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from feast.data_source import PushMode
 from typer.testing import CliRunner
 
 from millpond import cli, dbt, errors, events, features, lake, pipeline, settings
+from millpond.reader import Reader
 from training import model_store
 
 NEXT_DAY = date(2024, 2, 7)
@@ -131,6 +132,20 @@ class TestRecording:
         found = online(store, "c7")
         assert found["unsubscribed_now"] is True
         assert (found["last_unsubscribe_at"], found["last_click_at"], found["last_visit_at"]) == (at(9), at(8), at(7))
+
+    def test_a_reader_computes_nothing_from_what_is_too_old(self, store: FeatureStore) -> None:
+        reader = Reader("real_time", store=store)
+        # A moment without zone is UTC.
+        moments = (NOW.replace(tzinfo=None), NOW + timedelta(days=30))
+        (fresh,), (stale,) = (reader.read([customer_id("c7")], at=moment) for moment in moments)
+        assert (fresh.values["unsubscribed_now"], fresh.stale) == (True, ())
+        assert set(stale.stale) == {kind.view for kind in events.KINDS.values()}
+        assert set(stale.values.values()) == {None}
+
+    def test_an_unknown_service_cannot_be_audited(self, store: FeatureStore) -> None:
+        done = CliRunner().invoke(cli.app, ["audit", "churn"])
+        assert isinstance(done.exception, errors.UnknownFeatures)
+        assert "no feature service 'churn'; there are: customer_360, real_time" in str(done.exception)
 
     def test_without_a_moment_of_request_nothing_holds_now(self, store: FeatureStore) -> None:
         found = online(store, "c7", None)

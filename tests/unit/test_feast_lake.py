@@ -256,6 +256,17 @@ def test_eight_threads_read_at_once(store: FeatureStore) -> None:
             pa.table([["ann"], ["bob"], [datetime(2024, 1, 9)]], ["customer_id", "customer_id", "event_timestamp"]),
             "entity_df has 2 columns 'customer_id'",
         ),
+        (
+            "select 'ann' as customer_id, 'bob' as customer_id, date '2024-01-09' as event_timestamp",
+            "entity_df has 2 columns 'customer_id'",
+        ),
+        # Read as the other one, the timestamp would let the row see the future.
+        (
+            asked(("ann", "2024-01-03"), Event_Timestamp=["2024-01-09"]),
+            "entity_df has 2 columns 'event_timestamp'",
+        ),
+        (asked(("ann", "2024-01-09"), Spend=[1.0]), "already has a column 'spend'"),
+        ("select 'ann' as customer_id, 1 as __lake_row, date '2024-01-09' as event_timestamp", "'__lake_row'; names"),
     ],
 )
 def test_a_wrong_entity_df_is_a_one_line_error(store: FeatureStore, rows: Any, message: str) -> None:

@@ -188,6 +188,24 @@ def test_a_pushed_row_of_other_columns_is_refused(tmp_path: Path) -> None:
     assert spend(store, asked(("a", "2024-01-09"))) == [None]
 
 
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        ({"observation_date": pd.Timestamp("2024-03-01 15:00")}, "is DATE, which does not hold 2024-03-01 15:00:00"),
+        ({"observation_date": pd.Timestamp("2024-03-01", tz="Asia/Tokyo")}, "does not hold 2024-02-29 15:00:00"),
+        ({"purchases": 2.7}, "Column 'purchases' of features.purchases is INTEGER, which does not hold 2.7; nothing"),
+    ],
+    ids=["hour", "midnight elsewhere", "fraction"],
+)
+def test_a_pushed_value_that_the_table_would_cut_is_refused(tmp_path: Path, cut: dict[str, Any], message: str) -> None:
+    """Of a DATE the row would be known from midnight on: before it was."""
+    store = altered(tmp_path)
+    row = {"customer_id": "a", "observation_date": pd.Timestamp("2024-03-01"), "purchases": 2.0, "spend": 1.5}
+    with pytest.raises(LakeError, match=message):
+        store.write_to_offline_store("purchases", pd.DataFrame([row | cut]))
+    assert spend(store, asked(("a", "2024-03-02"))) == [None]
+
+
 # Threads, and a lake that is being rebuilt
 
 
