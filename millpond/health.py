@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import lake, person, settings, tombstones, traces
+from millpond import lake, relations, settings, tombstones, traces
 from training import model_store
 from training.dataset import CUSTOMER_VALUE, RESPONSE_PROPENSITY, SERVICES, UPLIFT
 
@@ -56,7 +56,7 @@ def _erased() -> Iterator[Check]:
         yield Check("erasure", False, "interrupted, or left traces: run `millpond erase` for the same person again")
     if tombstones.path().exists():
         with duckdb.connect() as connection:
-            back = tombstones.erased_keys(connection, list(person.raw_tables(connection, settings.raw_folder())))
+            back = tombstones.erased_keys(connection, list(relations.raw_tables(connection, settings.raw_folder())))
         advice = f"raw files hold rows of {len(back)} of them again: run `millpond maintain` to take them out"
         yield Check(
             "erased customers", not back, advice if back else f"{len(tombstones.read()):,} keys, none came back"

@@ -11,7 +11,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from feast_lake.connection import literal
-from millpond import person, settings
+from millpond import person, relations, settings
 from millpond.person import Names
 
 SQLITE = b"SQLite format 3\x00"
@@ -108,7 +108,7 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Se
 
 
 def _rows_in_table(connection: DuckDBPyConnection, file: Path, search: Search) -> int:
-    options = "hive_partitioning = false" if file.suffix == ".parquet" else person.CSV_OPTIONS
+    options = "hive_partitioning = false" if file.suffix == ".parquet" else relations.CSV_OPTIONS
     source = f"read_{file.suffix.removeprefix('.')}({literal(str(file))}, {options})"
     columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
     tests = [
