@@ -262,8 +262,13 @@ class TestContract:
         assert ("m4",) in ask("select message_id from staging.stg_communications__messages")
 
 
-def test_check_says_what_a_build_would_do_and_builds_nothing(home: Path, tmp_path: Path) -> None:
+def test_check_says_what_a_build_would_do_and_builds_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     land(tmp_path)
+    # A team's lake, which nobody may write to in order to try: here there is none at that address.
+    monkeypatch.setenv("MILLPOND_CATALOG", "postgres:host=127.0.0.1 port=1 dbname=none")
+    monkeypatch.setenv("MILLPOND_DATA", str(tmp_path / "data"))
     found = checking.check_raw(tmp_path / "raw", on_node=pipeline.nothing)
     counts = [tuple(str(cell) for cell in row) for row in found.audit]
     expected = Counter[str]()
@@ -277,6 +282,8 @@ def test_check_says_what_a_build_would_do_and_builds_nothing(home: Path, tmp_pat
         "crm/customers/crm.csv row 4: customer_key is missing",
     ) in found.reasons
     assert not home.exists()
+    assert not (tmp_path / "data").exists()
+    assert settings.is_shared()
 
 
 def test_parquet_and_csv_are_read_together(home: Path) -> None:
