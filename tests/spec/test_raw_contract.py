@@ -54,6 +54,14 @@ FILES = {
         source_system | invoice_id | invoiced_at | currency
         shop          | j1         | 2024-01-04  | USD
         shop          | j2         | 2024-01-06  | GBP
+        shop          | j3         | 0001-01-01  | EUR
+    """,
+    "exchange_rates.csv": """
+        currency | rated_on   | rate
+        USD      | 2024-01-01 | 1
+                 | 2024-01-06 | 1.2
+        GBP      | 2024-01-01 |
+        GBP      |            | 1.2
     """,
     "invoices/lines/a.csv": """
         source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount
@@ -111,6 +119,7 @@ QUARANTINE = """
     invoices/invoices       | 7   | invoiced_at is later than the clock: 9999-12-31 00:00:00
     invoices/invoices       | 8   | known_at is before 1900: 0001-01-01 00:00:00; invoiced_at is before 1900: 0001-01-01 00:00:00
     invoices/invoices       | 2   | no exchange rate of GBP into USD on 2024-01-06
+    invoices/invoices       | 3   | no exchange rate of EUR into USD on 0001-01-01; invoiced_at is before 1900: 0001-01-01 00:00:00
     invoices/lines          | 2   | quantity is not a double: two
     invoices/lines          | 3   | net_amount is not a money: 9,90
     invoices/lines          | 4   | discount_amount is outside its range: -1
@@ -138,7 +147,7 @@ AUDIT = """
     crm/occasions           | 1         | 0        | 0          | 0          | 1
     crm/consents            | 2         | 1        | 0          | 0          | 1
     invoices/invoices       | 9         | 3        | 0          | 1          | 5
-    invoices/invoices       | 2         | 1        | 0          | 0          | 1
+    invoices/invoices       | 3         | 1        | 0          | 0          | 2
     invoices/lines          | 7         | 1        | 0          | 0          | 6
     communications/campaigns | 2        | 1        | 0          | 0          | 1
     communications/visits   | 6         | 2        | 0          | 0          | 4
@@ -188,7 +197,7 @@ def kind(reason: str) -> str:
     if reason.startswith("malformed"):
         return re.sub(r"\d+", "…", reason)
     said = re.sub(r"^\w+", "…", reason.split(":")[0])
-    return re.sub(r"(is not a|is none of) (?!json).*", r"\1 …", said)
+    return re.sub(r"(is not a|is none of|exchange rate of) (?!json).*", r"\1 …", said)
 
 
 def documented_reasons() -> list[str]:
