@@ -43,8 +43,9 @@
         {%- if name in found -%}
             {%- set raw = 'nullif(trim(cast("' ~ name ~ '" as varchar)), \'\')' -%}
             {%- set typed = typed_column(name, column.data_type, found[name]) -%}
-            {%- if found[name] != column.data_type | upper and column.data_type != 'varchar' %},
-        case when {{ raw }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
+            {#- A double may be no number, and a time no moment (if_finite), even in a file that has the type. -#}
+            {%- if column.data_type in ('double', 'timestamp', 'date') or (found[name] != column.data_type | upper and column.data_type != 'varchar') %},
+        case when {{ raw if found[name] == 'VARCHAR' else '"' ~ name ~ '"' }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
             {%- endif -%}
             {%- if meta.required %},
         case when {{ raw }} is null then '{{ name }} is missing' end

@@ -306,6 +306,29 @@ def test_parquet_and_csv_are_read_together(home: Path) -> None:
     assert found == [("2", "None"), ("p1", "Bread")]
 
 
+def test_what_is_no_number_or_no_moment_is_rejected_where_the_file_has_the_type_too(home: Path) -> None:
+    folder = home / "raw" / "communications" / "visits"
+    folder.mkdir(parents=True)
+    visits = """
+        select
+            'web' as source_system, 'v' || n as visit_id, 'c1' as customer_key, timestamp '2024-01-05' as visited_at,
+            case when n = 1 then 'nan'::double when n < 4 then n end as duration_seconds,
+            case when n = 2 then timestamp 'infinity' end as known_at
+        from range(1, 5) as visits(n)
+    """
+    duckdb.sql(f"copy ({visits}) to '{folder}/a.parquet' (format parquet)")
+    with lake.writing():
+        nodes = ("--select", "base_communications__visits")
+        dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+    found = ask("select visit_id, reject_reasons, duration_seconds from staging.base_communications__visits")
+    assert sorted(found) == [
+        ("v1", "duration_seconds is not a double: nan", "None"),
+        ("v2", "known_at is not a ts: infinity", "2.0"),
+        ("v3", "", "3.0"),
+        ("v4", "", "None"),
+    ]
+
+
 def test_required_column_that_only_the_other_format_has_is_missing(home: Path) -> None:
     folder = home / "raw" / "invoices" / "products"
     folder.mkdir(parents=True)
