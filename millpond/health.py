@@ -90,14 +90,16 @@ def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:
 
 
 def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
-    """When the newest row of any table of a family reached us."""
+    """When the newest row of any table of a family reached us. What is only planned may bear a day to come."""
     tables = connection.execute(
         "select table_name from information_schema.columns where table_catalog = 'lake' and table_schema = 'staging'"
         " and starts_with(table_name, ?) and column_name = 'known_at'",
         [f"stg_{family}__"],
     ).fetchall()
-    rows = " union all ".join(f"select max(known_at) as known_at from staging.{table}" for (table,) in tables)
-    newest: datetime | None = connection.execute(f"select max(known_at) from ({rows})").fetchall()[0][0]
+    rows = " union all ".join(f"select known_at from staging.{table}" for (table,) in tables)
+    newest: datetime | None = connection.execute(
+        f"select max(known_at) from ({rows}) where known_at <= timezone('UTC', now())"
+    ).fetchall()[0][0]
     return newest
 
 
