@@ -1,17 +1,20 @@
 """What a home holds, how fresh it is, and what is missing."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import lake, relations, settings, tombstones, traces
+from millpond import lake, landing, relations, settings, tombstones, traces
 from training import model_store
 from training.dataset import CUSTOMER_VALUE, RESPONSE_PROPENSITY, SERVICES, UPLIFT
 
+KINDS = ("parquet", "csv")
 FAMILIES = ("crm", "invoices", "communications")
 
 NEEDS = {
@@ -38,9 +41,10 @@ def check() -> list[Check]:
 def _checks() -> Iterator[Check]:
     yield Check("home", settings.home().is_dir(), str(settings.home()))
     yield _extensions()
-    raw = sorted({file.parent for kind in ("parquet", "csv") for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
+    raw = sorted({file.parent for kind in KINDS for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
     tables = ", ".join(str(folder.relative_to(settings.raw_folder())) for folder in raw)
     yield Check("raw data", bool(raw), tables or "none: run `millpond land complete_journey`")
+    yield from _overlooked()
     yield from _erased()
     if not lake.exists():
         yield Check("lake", False, "none: run `millpond build`")
@@ -49,6 +53,19 @@ def _checks() -> Iterator[Check]:
         yield from _lake(connection)
         yield from _models(connection)
     yield _online()
+
+
+def _overlooked() -> Iterator[Check]:
+    """Raw files that no build reads: of another kind, or in a folder of no table. Hidden ones are being written."""
+    raw = settings.raw_folder()
+    read = {raw / "exchange_rates.csv"}
+    for family, tables in landing.TABLES.items():
+        read.update(file for table in tables for kind in KINDS for file in (raw / family / table).glob(f"*.{kind}"))
+    files = (Path(folder) / name for folder, _, names in os.walk(raw, followlinks=True) for name in names)
+    found = sorted(str(file.relative_to(raw)) for file in files if file not in read and not file.name.startswith("."))
+    if found:
+        advice = "write them as *.parquet or *.csv into the folder of a table (docs/raw_contract.md)"
+        yield Check("raw files not read", False, f"{len(found):,}, such as {found[0]}: {advice}")
 
 
 def _erased() -> Iterator[Check]:

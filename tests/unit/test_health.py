@@ -1,6 +1,7 @@
 """What `millpond doctor` says of a lake."""
 
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
@@ -17,3 +18,16 @@ def test_a_family_is_as_fresh_as_its_newest_row_that_has_reached_us() -> None:
             connection.execute(f"create table if not exists {name} (known_at timestamp)")
             connection.execute(f"insert into {name} values ('{known_at}')")
         assert health._newest(connection, "communications") == datetime(2024, 1, 6)
+
+
+def test_raw_files_that_no_build_reads_are_named(home: Path) -> None:
+    for name in ("crm/customers/a.csv", "crm/customers/.b.csv.tmp", "exchange_rates.csv"):
+        (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "raw" / name).touch()
+    assert [check for check in health.check() if check.what == "raw files not read"] == []
+    for name in ("crm/customers/c.CSV", "crm/customer/d.csv", "invoices/lines/2024/e.parquet"):
+        (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "raw" / name).touch()
+    (found,) = (check for check in health.check() if check.what == "raw files not read")
+    assert not found.is_well
+    assert found.finding.startswith("3, such as crm/customer/d.csv: write them as *.parquet or *.csv into the folder")
