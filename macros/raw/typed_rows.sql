@@ -98,7 +98,12 @@
         {%- endif %}
         {{ reasons_or_erased(table, found, reasons) }} as _typing_reasons,
         -- The row as it came, kept for those that are rejected.
-        case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end as _raw_row,
+        {%- set kept = "case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end" %}
+        {%- if format == 'csv_by_line' and has_erased_customers() %}
+        {#- A malformed row may be that of an erased customer, and nobody can say: none of it is kept. -#}
+        {%- set kept = 'case when _malformed is null then ' ~ kept ~ ' end' %}
+        {%- endif %}
+        {{ kept }} as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
         marks._mark as _file_mark,
         {{ row_number_within_file[format] }} as _row
