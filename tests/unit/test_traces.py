@@ -210,6 +210,16 @@ def test_what_only_looks_like_the_person_is_no_trace(home: Path, name: str, cont
     assert found(home) == []
 
 
+def test_trace_is_found_in_a_lake_whose_data_lie_outside_the_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "team"
+    data.mkdir()
+    monkeypatch.setenv("MILLPOND_DATA", str(data))
+    duckdb.execute(f"copy (select 'shop' as source_system, '17' as customer_key) to '{data}/a.parquet'")
+    assert found(home) == [traces.Trace(f"{data}/a.parquet", "rows", 1)]
+
+
 def test_trace_is_found_in_compressed_parquet(home: Path) -> None:
     file = written(home, "lake/data/a.parquet", b"")
     duckdb.execute(f"copy (select {{'mail': 'x ann@x.org'}} as body from range(3)) to '{file}' (compression zstd)")
