@@ -1,5 +1,6 @@
 -- Online Retail: a year of a British online gift retailer, many of whose customers are shops (UCI; Chen 2015).
--- $source is a folder of its CSV files, one a day, $raw the raw folder. Nothing is dropped: every line of the files is a line here.
+-- $source is a folder of its CSV files, one a day, $raw the raw folder. Nothing is dropped: every line of the files is a line here,
+-- but that a file which is there twice is read once.
 create temp table lines as
 
 with found as (
@@ -8,7 +9,10 @@ with found as (
         *,
         row_number() over () as file_row
 
-    from read_csv('$source/**/*.csv', all_varchar = true, header = true)
+    from read_csv('$source/**/*.csv', all_varchar = true, header = true, filename = '_file')
+
+    -- A file that repeats another whole is the same day twice.
+    where _file in (select min(filename) from read_blob('$source/**/*.csv') group by md5(content))
 
 )
 

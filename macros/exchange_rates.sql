@@ -3,18 +3,25 @@
     {% if var('currency') or not execute or target.name == 'lint' or model.resource_type == 'unit_test' %}
         {{ return(var('currency') or 'USD') }}
     {% endif %}
-    {% set named = [] %}
     {% set base = base_table('invoices', 'invoices') %}
-    {% if base %}
-        {% do named.append("select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'") %}
-    {% else %}
-        {% set files = unread_files('invoices', 'invoices', base=none) %}
-        {% for format in files if 'currency' in found_columns(format, files[format]) %}
-            {% do named.append("select nullif(trim(currency), '') as currency, try_cast(invoiced_at as timestamp) as invoiced_at from " ~ read_files(format, files[format])) %}
-        {% endfor %}
-    {% endif %}
-    {% set earliest = run_query('select min_by(currency, invoiced_at) from (' ~ named | join(' union all ') ~ ')').columns[0][0] if named %}
-    {{ return(earliest or 'USD') }}
+    {% set built = earliest_currency(["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"]) if base %}
+    {% if built %}{{ return(built) }}{% endif %}
+    {#- No invoice is in the lake yet, though other families may be. -#}
+    {% set named = [] %}
+    {% set files = unread_files('invoices', 'invoices', base=none) %}
+    {% for format in files if 'currency' in found_columns(format, files[format]) %}
+        {% do named.append("select nullif(trim(cast(currency as varchar)), '') as currency, try_cast(invoiced_at as timestamp) as invoiced_at from " ~ read_files(format, files[format])) %}
+    {% endfor %}
+    {{ return((earliest_currency(named) if named) or 'USD') }}
+{% endmacro %}
+
+
+{#- Of the invoices of some queries. What happened before 1900 or is still to come will be rejected, and says nothing. -#}
+{% macro earliest_currency(queries) %}
+    {{ return(run_query(
+        'select min_by(currency, invoiced_at) from (' ~ queries | join(' union all ') ~ ")
+        where invoiced_at >= timestamp '1900-01-01' and invoiced_at <= " ~ clock()
+    ).columns[0][0]) }}
 {% endmacro %}
 
 
@@ -42,8 +49,7 @@
                     rates.rate_date
                 from {{ ref('stg_invoices__exchange_rates') }} as rates
                 inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
-                -- A rate of no currency would leave it open what is missing.
-                where lake_rates.currency = '{{ currency }}' and rates.currency is not null
+                where lake_rates.currency = '{{ currency }}'
             )
             then 'no exchange rate of ' || typed.currency || ' into {{ currency }} on ' || cast(typed.invoiced_at as date)
     end

@@ -34,7 +34,7 @@
 
 
 {#-
-    Lines of invoices that changed, whose lines changed, that credit one which changed, or whose customer key went to another customer.
+    Lines of invoices that changed, whose lines changed, that credit one of which either changed, or whose customer key went to another customer.
     All of them when the exchange rates are no longer what they were.
 -#}
 {% macro touched_invoices() -%}
@@ -54,6 +54,12 @@
         inner join {{ ref('stg_invoices__invoices') }} as invoices
             on credit_notes.source_system = invoices.source_system and credit_notes.credited_invoice_id = invoices.invoice_id
         where invoices._built_at > {{ built_at }}
+        union
+        select credit_notes.source_system, credit_notes.invoice_id
+        from {{ ref('stg_invoices__invoices') }} as credit_notes
+        inner join {{ ref('stg_invoices__lines') }} as lines
+            on credit_notes.source_system = lines.source_system and credit_notes.credited_invoice_id = lines.invoice_id
+        where lines._built_at > {{ built_at }}
         union
         select invoices.source_system, invoices.invoice_id
         from {{ ref('stg_invoices__invoices') }} as invoices

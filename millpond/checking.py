@@ -10,6 +10,9 @@ from typing import NamedTuple
 from millpond import dbt, lake, tombstones
 from millpond.errors import NoRawData
 
+PLACES = ("MILLPOND_HOME", "MILLPOND_CATALOG", "MILLPOND_DATA")
+"""What says where a lake is."""
+
 AUDIT = """
 select raw_table, sum(rows_read), sum(accepted), sum(superseded), sum(duplicates), sum(rejected)
 from marts.load_audit group by raw_table order by raw_table
@@ -64,15 +67,15 @@ def check_raw(raw: Path, *, on_node: Callable[[str], None]) -> RawCheck:
 
 @contextmanager
 def _temporary_home(raw: Path) -> Iterator[None]:
-    before = os.environ.get("MILLPOND_HOME")
+    """A home of its own, with a lake of its own: a team's catalog is no place to try raw data."""
     with tempfile.TemporaryDirectory(prefix="millpond-check-") as folder:
         (Path(folder) / "raw").symlink_to(raw.resolve(), target_is_directory=True)
         if tombstones.path().exists():
             (Path(folder) / tombstones.path().name).symlink_to(tombstones.path())
+        before = {name: os.environ.pop(name) for name in PLACES if name in os.environ}
         os.environ["MILLPOND_HOME"] = folder
         try:
             yield
         finally:
             os.environ.pop("MILLPOND_HOME")
-            if before is not None:
-                os.environ["MILLPOND_HOME"] = before
+            os.environ.update(before)

@@ -10,9 +10,10 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import forgetting, lake, maintenance, person, settings, tombstones, traces
+from millpond import forgetting, lake, maintenance, person, relations, settings, tombstones, traces
 from millpond.errors import UnknownCustomer
-from millpond.person import Names, Relation
+from millpond.person import Names
+from millpond.relations import Relation
 from millpond.traces import Search, Trace
 
 Removed = dict[str, int]
@@ -58,7 +59,7 @@ def _is_known(connection: DuckDBPyConnection, who: str, pending: Names) -> bool:
     if who in pending.get(kind, set()) or tombstones.is_erased(who):
         return True
     person.remember(connection, {kind: {who}})
-    for one in [*person.lake_tables(connection), *person.raw_tables(connection, settings.raw_folder())]:
+    for one in [*relations.lake_tables(connection), *relations.raw_tables(connection, settings.raw_folder())]:
         condition = person.rows_naming(one.columns, [kind])
         if condition and connection.execute(f"select 1 from {one.sql} where {condition} limit 1").fetchall():
             return True
@@ -125,11 +126,11 @@ def forget_landed(raw: Path) -> Removed:
         What was removed where; empty where nobody was erased.
     """
     with duckdb.connect() as connection:
-        relations = list(person.raw_tables(connection, raw)) if tombstones.path().exists() else []
-        keys = tombstones.erased_keys(connection, relations)
+        landed = list(relations.raw_tables(connection, raw)) if tombstones.path().exists() else []
+        keys = tombstones.erased_keys(connection, landed)
         if not keys:
             return {}
-        return _files(person.find_in(connection, relations, keys))
+        return _files(person.find_in(connection, landed, keys))
 
 
 def _write_journal(names: Names) -> None:
@@ -195,7 +196,7 @@ def _lake(names: Names) -> Removed:
     with lake.connect(read_only=False) as connection:
         person.remember(connection, names)
         connection.begin()
-        for table in person.lake_tables(connection):
+        for table in relations.lake_tables(connection):
             removed[f"lake {table.name}"] = _write_anew(connection, table)
         connection.commit()
     return removed

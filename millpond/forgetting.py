@@ -1,18 +1,16 @@
 """Files without the rows of a person: rewritten beside the old file, then put in its place in one step."""
 
-import csv
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from duckdb import DuckDBPyConnection
 
 from feast_lake.connection import literal
-from millpond import person, settings
+from millpond import csv_records, person, relations, settings
 from millpond.person import KEYS, Names
+from millpond.traces import Search
 
 STAGED = ".erasing-"
 """Beginning of the names of files that are being written: no reader of *.parquet or *.csv sees them."""
@@ -59,7 +57,7 @@ def forget_in(connection: DuckDBPyConnection, file: Path, names: Names) -> int:
 def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path, names: Names) -> int:
     # One file, read as it is: no columns from the names of its folders.
     source = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
-    relation = person.describe(connection, str(file.relative_to(settings.home())), source)
+    relation = relations.describe(connection, str(file.relative_to(settings.home())), source)
     condition = person.rows_naming(relation.columns)
     if condition is None:
         return 0
@@ -78,38 +76,29 @@ def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path
 
 def _without_in_csv(connection: DuckDBPyConnection, file: Path, staged: Path, names: Names) -> int:
     """Other records are copied byte by byte, so quotes and line ends stay as they came."""
-    csv.field_size_limit(sys.maxsize)
-    text = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-    with file.open(**text) as source, staged.open("w", **text) as target:  # type: ignore[call-overload]
-        records = _records(source)
-        header, as_written = next(records)
-        target.write(as_written)
-        columns = [column.removeprefix("\ufeff") for column in header]
-        named = _row_test(columns, names)
+    with csv_records.open_text(file) as source, csv_records.open_text(staged, "w") as target:
+        records = csv_records.records(source)
+        header = next(records)
+        target.write(header[1])
+        columns = csv_records.columns_of(header)
+        named, is_quoting = _row_test(columns, names), _line_test(names)
         count = 0
         for values, as_written in records:
-            row = dict(zip(columns, values, strict=False))
-            if not named(row):
-                target.write(as_written)
-                continue
-            count += 1
-            if "invoice_id" in columns:
+            is_named = values is not None and named(dict(zip(columns, values, strict=False)))
+            # What stands in which column of a malformed row nobody can say.
+            is_lost = not is_named and (values is None or len(values) != len(columns)) and is_quoting(as_written)
+            count += is_named or is_lost
+            if values is not None and is_named and "invoice_id" in columns:
                 target.write(_anonymous(values, columns, as_written))
+            elif not is_named and not is_lost:
+                target.write(as_written)
     return count
 
 
-def _records(source: IO[str]) -> Iterator[tuple[list[str], str]]:
-    """Each record of a CSV with its own text, which may span lines."""
-    lines: list[str] = []
-
-    def remembered() -> Iterator[str]:
-        for line in source:
-            lines.append(line)
-            yield line
-
-    for values in csv.reader(remembered()):
-        yield values, "".join(lines)
-        lines.clear()
+def _line_test(names: Names) -> Callable[[str], bool]:
+    """Whether a line has a key of the person beside the name of its system."""
+    search = Search({"customer_key": set().union(*(names.get(key, set()) for key in KEYS))})
+    return lambda line: search.in_line(line.encode("utf-8", "surrogateescape"), is_artefact=False)
 
 
 def _row_test(columns: list[str], names: Names) -> Callable[[Row], bool]:

@@ -1,17 +1,20 @@
 """What a home holds, how fresh it is, and what is missing."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import lake, person, settings, tombstones, traces
+from millpond import lake, landing, relations, settings, tombstones, traces
 from training import model_store
 from training.dataset import CUSTOMER_VALUE, RESPONSE_PROPENSITY, SERVICES, UPLIFT
 
+KINDS = ("parquet", "csv")
 FAMILIES = ("crm", "invoices", "communications")
 
 NEEDS = {
@@ -38,9 +41,10 @@ def check() -> list[Check]:
 def _checks() -> Iterator[Check]:
     yield Check("home", settings.home().is_dir(), str(settings.home()))
     yield _extensions()
-    raw = sorted({file.parent for kind in ("parquet", "csv") for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
+    raw = sorted({file.parent for kind in KINDS for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
     tables = ", ".join(str(folder.relative_to(settings.raw_folder())) for folder in raw)
     yield Check("raw data", bool(raw), tables or "none: run `millpond land complete_journey`")
+    yield from _overlooked()
     yield from _erased()
     if not lake.exists():
         yield Check("lake", False, "none: run `millpond build`")
@@ -51,12 +55,25 @@ def _checks() -> Iterator[Check]:
     yield _online()
 
 
+def _overlooked() -> Iterator[Check]:
+    """Raw files that no build reads: of another kind, or in a folder of no table. Hidden ones are being written."""
+    raw = settings.raw_folder()
+    read = {raw / "exchange_rates.csv"}
+    for family, tables in landing.TABLES.items():
+        read.update(file for table in tables for kind in KINDS for file in (raw / family / table).glob(f"*.{kind}"))
+    files = (Path(folder) / name for folder, _, names in os.walk(raw, followlinks=True) for name in names)
+    found = sorted(str(file.relative_to(raw)) for file in files if file not in read and not file.name.startswith("."))
+    if found:
+        advice = "write them as *.parquet or *.csv into the folder of a table (docs/raw_contract.md)"
+        yield Check("raw files not read", False, f"{len(found):,}, such as {found[0]}: {advice}")
+
+
 def _erased() -> Iterator[Check]:
     if (settings.home() / traces.JOURNAL).exists():
         yield Check("erasure", False, "interrupted, or left traces: run `millpond erase` for the same person again")
     if tombstones.path().exists():
         with duckdb.connect() as connection:
-            back = tombstones.erased_keys(connection, list(person.raw_tables(connection, settings.raw_folder())))
+            back = tombstones.erased_keys(connection, list(relations.raw_tables(connection, settings.raw_folder())))
         advice = f"raw files hold rows of {len(back)} of them again: run `millpond maintain` to take them out"
         yield Check(
             "erased customers", not back, advice if back else f"{len(tombstones.read()):,} keys, none came back"
@@ -90,14 +107,16 @@ def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:
 
 
 def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
-    """When the newest row of any table of a family reached us."""
+    """When the newest row of any table of a family reached us. What is only planned may bear a day to come."""
     tables = connection.execute(
         "select table_name from information_schema.columns where table_catalog = 'lake' and table_schema = 'staging'"
         " and starts_with(table_name, ?) and column_name = 'known_at'",
         [f"stg_{family}__"],
     ).fetchall()
-    rows = " union all ".join(f"select max(known_at) as known_at from staging.{table}" for (table,) in tables)
-    newest: datetime | None = connection.execute(f"select max(known_at) from ({rows})").fetchall()[0][0]
+    rows = " union all ".join(f"select known_at from staging.{table}" for (table,) in tables)
+    newest: datetime | None = connection.execute(
+        f"select max(known_at) from ({rows}) where known_at <= timezone('UTC', now())"
+    ).fetchall()[0][0]
     return newest
 
 

@@ -1,16 +1,12 @@
 """Who a person is in this home: every id, key and contact by which a row may name them."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
-from feast_lake.connection import literal
 from millpond import settings
-from millpond.errors import UnreadableFile
+from millpond.relations import Relation, lake_tables, raw_tables
 
 Names = dict[str, set[str]]
 """What names persons, by kind: customer_id, contact, and as source_system/key customer_key, message_id, asset_id."""
@@ -23,17 +19,6 @@ CONTACT = re.compile(
 )
 SHORTEST_CONTACT = 5
 RAW_ROWS = ("raw_row", "_raw_row")
-CSV_OPTIONS = (
-    "union_by_name = true, all_varchar = true, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"'"
-)
-
-
-class Relation(NamedTuple):
-    """Something to select from: a table of the lake, or the files of one folder."""
-
-    name: str
-    sql: str
-    columns: list[str]
 
 
 def text(column: str) -> str:
@@ -66,6 +51,7 @@ def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id",
     # A rejected row as it came.
     for column, key in ((column, key) for column in columns if column in RAW_ROWS for key in KEYS):
         tests.append(f"{_json_key(column, key)} in (select value from temp.main.person where kind = '{key}')")
+    tests += [_line_names(column) for column in columns if column in RAW_ROWS]
     if not tests and "contact" in kinds:
         # A table of contacts alone; the contacts sought are nobody else's.
         sought = "(select value from temp.main.person where kind = 'contact')"
@@ -81,6 +67,16 @@ def _json_value(column: str, key: str) -> str:
     return f"""json_extract_string(case when json_valid("{column}") then cast("{column}" as json) end, '{key}')"""
 
 
+def _line_names(column: str) -> str:
+    """Condition: a malformed CSV row has a key of the person and the name of its system among its words."""
+    words = f"""regexp_extract_all({_json_value(column, "_line")}, '[^,;"\\s]+')"""
+    return (
+        f"exists (select 1 from temp.main.person where kind in {KEYS} and strpos(value, '/') > 1"
+        f" and list_contains({words}, value[:strpos(value, '/') - 1])"
+        f" and list_contains({words}, value[strpos(value, '/') + 1:]))"
+    )
+
+
 def kept_columns(columns: Collection[str], condition: str) -> str | None:
     """Invoices stay for the books, without their customer: the columns of a row that stays; null: such rows go."""
     naming = naming_columns(columns)
@@ -94,7 +90,7 @@ def kept_columns(columns: Collection[str], condition: str) -> str | None:
 
 
 def _without_key(column: str, condition: str) -> str:
-    bare = f"""cast(json_merge_patch({column}, '{{"customer_key": null}}') as varchar)"""
+    bare = f"""cast(json_merge_patch({column}, '{{"customer_key": null, "_line": null}}') as varchar)"""
     return f"case when {condition} and json_valid({column}) then {bare} else {column} end"
 
 
@@ -114,46 +110,6 @@ def remember(connection: DuckDBPyConnection, names: Names) -> None:
     connection.execute("create or replace temp table person (kind varchar, value varchar)")
     if rows:
         connection.executemany("insert into temp.main.person values (?, ?)", rows)
-
-
-def lake_tables(connection: DuckDBPyConnection) -> list[Relation]:
-    """Tables of the lake, not views, with their columns."""
-    rows = connection.execute(
-        """
-        select tables.schema_name || '.' || tables.table_name, list(columns.column_name order by columns.column_index)
-        from duckdb_tables() as tables
-        inner join duckdb_columns() as columns using (database_name, schema_name, table_name)
-        where tables.database_name = 'lake'
-        group by all order by all
-        """
-    ).fetchall()
-    return [Relation(name, f"lake.{name}", columns) for name, columns in rows]
-
-
-def raw_tables(connection: DuckDBPyConnection, raw: Path) -> Iterator[Relation]:
-    """Raw files by folder and format, united as staging unites them.
-
-    Raises:
-        UnreadableFile: names the folder.
-    """
-    readers = {"parquet": "read_parquet({}, union_by_name = true)", "csv": f"read_csv({{}}, {CSV_OPTIONS})"}
-    for folder in sorted(raw.glob("*/*/")):
-        for suffix, reader in readers.items():
-            files = [file for file in sorted(folder.glob(f"*.{suffix}")) if file.stat().st_size]
-            if files:
-                listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
-                yield describe(connection, f"{folder.parent.name}/{folder.name}", reader.format(listed))
-
-
-def describe(connection: DuckDBPyConnection, name: str, sql: str) -> Relation:
-    """Raises UnreadableFile."""
-    try:
-        return Relation(name, sql, [row[0] for row in connection.execute(f"describe select * from {sql}").fetchall()])
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise UnreadableFile(
-            f"{name} cannot be read, so nobody can be erased from it: {reason}: mend or remove it"
-        ) from None
 
 
 def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:

@@ -12,7 +12,8 @@ from duckdb import DuckDBPyConnection
 
 from feast_lake.connection import literal
 from millpond import settings
-from millpond.person import Relation, keyed
+from millpond.person import keyed
+from millpond.relations import Relation
 
 HEADER = ("key_sha256", "erased_at", "salt")
 

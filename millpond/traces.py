@@ -11,7 +11,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from feast_lake.connection import literal
-from millpond import person, settings
+from millpond import person, relations, settings
 from millpond.person import Names
 
 SQLITE = b"SQLite format 3\x00"
@@ -72,17 +72,24 @@ def scan(connection: DuckDBPyConnection, names: Names) -> list[Trace]:
     search = Search(names)
     found: list[Trace] = []
     for file in files():
-        name = str(file.relative_to(settings.home()))
+        name = _name(file)
         found += [Trace(name, "name of the file", 1)] if search.in_line(name.encode(), is_artefact=False) else []
         found += _traces_in(connection, file, name, search)
     return found
 
 
 def files() -> Iterator[Path]:
-    """Every file of the home, but the journal of the erasure itself."""
-    for folder, below, names in os.walk(settings.home(), followlinks=True):
-        below.sort()
-        yield from (Path(folder) / name for name in sorted(names) if name != JOURNAL)
+    """Every file of the home but the journal of the erasure, and the lake's data files where they lie elsewhere."""
+    data = Path(settings.data_path()).absolute()
+    for top in (settings.home(), *([] if data.is_relative_to(settings.home()) else [data])):
+        for folder, below, names in os.walk(top, followlinks=True):
+            below.sort()
+            yield from (Path(folder) / name for name in sorted(names) if name != JOURNAL)
+
+
+def _name(file: Path) -> str:
+    """Relative to the home, where it lies there."""
+    return str(file.relative_to(settings.home()) if file.is_relative_to(settings.home()) else file)
 
 
 def is_artefact(file: Path) -> bool:
@@ -108,7 +115,7 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Se
 
 
 def _rows_in_table(connection: DuckDBPyConnection, file: Path, search: Search) -> int:
-    options = "hive_partitioning = false" if file.suffix == ".parquet" else person.CSV_OPTIONS
+    options = "hive_partitioning = false" if file.suffix == ".parquet" else relations.CSV_OPTIONS
     source = f"read_{file.suffix.removeprefix('.')}({literal(str(file))}, {options})"
     columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
     tests = [

@@ -43,8 +43,9 @@
         {%- if name in found -%}
             {%- set raw = 'nullif(trim(cast("' ~ name ~ '" as varchar)), \'\')' -%}
             {%- set typed = typed_column(name, column.data_type, found[name]) -%}
-            {%- if found[name] != column.data_type | upper and column.data_type != 'varchar' %},
-        case when {{ raw }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
+            {#- A double may be no number, and a time no moment (if_finite), even in a file that has the type. -#}
+            {%- if column.data_type in ('double', 'timestamp', 'date') or (found[name] != column.data_type | upper and column.data_type != 'varchar') %},
+        case when {{ raw if found[name] == 'VARCHAR' else '"' ~ name ~ '"' }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
             {%- endif -%}
             {%- if meta.required %},
         case when {{ raw }} is null then '{{ name }} is missing' end
@@ -97,7 +98,12 @@
         {%- endif %}
         {{ reasons_or_erased(table, found, reasons) }} as _typing_reasons,
         -- The row as it came, kept for those that are rejected.
-        case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end as _raw_row,
+        {%- set kept = "case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end" %}
+        {%- if format == 'csv_by_line' and has_erased_customers() %}
+        {#- A malformed row may be that of an erased customer, and nobody can say: none of it is kept. -#}
+        {%- set kept = 'case when _malformed is null then ' ~ kept ~ ' end' %}
+        {%- endif %}
+        {{ kept }} as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
         marks._mark as _file_mark,
         {{ row_number_within_file[format] }} as _row

@@ -60,6 +60,17 @@ def test_online_retail_drops_nothing(home: Path) -> None:
     assert sums(home, "crm/customers", "count(distinct customer_key)") == (4_372,)
 
 
+def test_online_retail_reads_equal_lines_as_two_and_a_file_that_repeats_another_once(
+    home: Path, tmp_path: Path
+) -> None:
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    row = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
+    for name, content in {"1": head + row + row, "1 again": head + row + row, "2": head + row}.items():
+        (tmp_path / f"{name}.csv").write_text(content)
+    assert landing.land("online_retail", tmp_path)["invoices/lines"] == 3
+    assert sums(home, "invoices/lines", "count(distinct line_no), sum(net_amount)::double") == (3, 45.9)
+
+
 def test_data_that_no_package_ships_must_be_named(home: Path) -> None:
     with pytest.raises(errors.MissingPackage, match="run `millpond land online_retail SOURCE`"):
         landing.land("online_retail")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millpond import dbt, errors, lake, pipeline
+from millpond import dbt, errors, lake, pipeline, tombstones
 
 HEAD = b"source_system,product_key,product_name\n"
 
@@ -194,6 +194,17 @@ def test_malformed_rows_count_towards_the_share_that_stops_a_build(home: Path) -
     land(home, HEAD + b"shop,p1,Ale\nshop\n")
     with pytest.raises(errors.TooManyRejected, match="1 of 2 rows of base_invoices__products were rejected"):
         build(share=0.05)
+
+
+def test_once_anybody_was_erased_nothing_of_a_malformed_row_is_kept(home: Path) -> None:
+    land(home, HEAD + b'shop,p1,Ale\nshop,zoe,"not closed\n')
+    tombstones.add({"shop/zoe"})
+    build()
+    rows = ask("select product_key, _raw_row, reject_reasons from staging.base_invoices__products order by _row")
+    assert rows == [
+        ("p1", None, ""),
+        (None, None, "malformed CSV row: a quote that is not closed, or text beside quotes"),
+    ]
 
 
 def test_a_file_that_grows_while_it_is_read_stops_the_build_and_loads_with_the_next(home: Path) -> None:

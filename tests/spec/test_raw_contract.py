@@ -54,6 +54,14 @@ FILES = {
         source_system | invoice_id | invoiced_at | currency
         shop          | j1         | 2024-01-04  | USD
         shop          | j2         | 2024-01-06  | GBP
+        shop          | j3         | 0001-01-01  | EUR
+    """,
+    "exchange_rates.csv": """
+        currency | rated_on   | rate
+        USD      | 2024-01-01 | 1
+                 | 2024-01-06 | 1.2
+        GBP      | 2024-01-01 |
+        GBP      |            | 1.2
     """,
     "invoices/lines/a.csv": """
         source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount
@@ -111,6 +119,7 @@ QUARANTINE = """
     invoices/invoices       | 7   | invoiced_at is later than the clock: 9999-12-31 00:00:00
     invoices/invoices       | 8   | known_at is before 1900: 0001-01-01 00:00:00; invoiced_at is before 1900: 0001-01-01 00:00:00
     invoices/invoices       | 2   | no exchange rate of GBP into USD on 2024-01-06
+    invoices/invoices       | 3   | no exchange rate of EUR into USD on 0001-01-01; invoiced_at is before 1900: 0001-01-01 00:00:00
     invoices/lines          | 2   | quantity is not a double: two
     invoices/lines          | 3   | net_amount is not a money: 9,90
     invoices/lines          | 4   | discount_amount is outside its range: -1
@@ -138,7 +147,7 @@ AUDIT = """
     crm/occasions           | 1         | 0        | 0          | 0          | 1
     crm/consents            | 2         | 1        | 0          | 0          | 1
     invoices/invoices       | 9         | 3        | 0          | 1          | 5
-    invoices/invoices       | 2         | 1        | 0          | 0          | 1
+    invoices/invoices       | 3         | 1        | 0          | 0          | 2
     invoices/lines          | 7         | 1        | 0          | 0          | 6
     communications/campaigns | 2        | 1        | 0          | 0          | 1
     communications/visits   | 6         | 2        | 0          | 0          | 4
@@ -188,7 +197,7 @@ def kind(reason: str) -> str:
     if reason.startswith("malformed"):
         return re.sub(r"\d+", "…", reason)
     said = re.sub(r"^\w+", "…", reason.split(":")[0])
-    return re.sub(r"(is not a|is none of) (?!json).*", r"\1 …", said)
+    return re.sub(r"(is not a|is none of|exchange rate of) (?!json).*", r"\1 …", said)
 
 
 def documented_reasons() -> list[str]:
@@ -262,8 +271,13 @@ class TestContract:
         assert ("m4",) in ask("select message_id from staging.stg_communications__messages")
 
 
-def test_check_says_what_a_build_would_do_and_builds_nothing(home: Path, tmp_path: Path) -> None:
+def test_check_says_what_a_build_would_do_and_builds_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     land(tmp_path)
+    # A team's lake, which nobody may write to in order to try: here there is none at that address.
+    monkeypatch.setenv("MILLPOND_CATALOG", "postgres:host=127.0.0.1 port=1 dbname=none")
+    monkeypatch.setenv("MILLPOND_DATA", str(tmp_path / "data"))
     found = checking.check_raw(tmp_path / "raw", on_node=pipeline.nothing)
     counts = [tuple(str(cell) for cell in row) for row in found.audit]
     expected = Counter[str]()
@@ -277,6 +291,8 @@ def test_check_says_what_a_build_would_do_and_builds_nothing(home: Path, tmp_pat
         "crm/customers/crm.csv row 4: customer_key is missing",
     ) in found.reasons
     assert not home.exists()
+    assert not (tmp_path / "data").exists()
+    assert settings.is_shared()
 
 
 def test_parquet_and_csv_are_read_together(home: Path) -> None:
@@ -288,6 +304,29 @@ def test_parquet_and_csv_are_read_together(home: Path) -> None:
         dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
     found = ask("select product_key, category from staging.stg_invoices__products order by 1")
     assert found == [("2", "None"), ("p1", "Bread")]
+
+
+def test_what_is_no_number_or_no_moment_is_rejected_where_the_file_has_the_type_too(home: Path) -> None:
+    folder = home / "raw" / "communications" / "visits"
+    folder.mkdir(parents=True)
+    visits = """
+        select
+            'web' as source_system, 'v' || n as visit_id, 'c1' as customer_key, timestamp '2024-01-05' as visited_at,
+            case when n = 1 then 'nan'::double when n < 4 then n end as duration_seconds,
+            case when n = 2 then timestamp 'infinity' end as known_at
+        from range(1, 5) as visits(n)
+    """
+    duckdb.sql(f"copy ({visits}) to '{folder}/a.parquet' (format parquet)")
+    with lake.writing():
+        nodes = ("--select", "base_communications__visits")
+        dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+    found = ask("select visit_id, reject_reasons, duration_seconds from staging.base_communications__visits")
+    assert sorted(found) == [
+        ("v1", "duration_seconds is not a double: nan", "None"),
+        ("v2", "known_at is not a ts: infinity", "2.0"),
+        ("v3", "", "3.0"),
+        ("v4", "", "None"),
+    ]
 
 
 def test_required_column_that_only_the_other_format_has_is_missing(home: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from millpond import errors, forgetting, person, tombstones, traces
+from millpond import csv_records, erasure, errors, forgetting, person, pipeline, tombstones, traces
 
 ANN = {
     "customer_id": {"72793ebab4f630b2"},
@@ -64,6 +64,65 @@ def test_messages_events_and_rows_without_a_system_go_from_a_csv(home: Path) -> 
     assert [forget(messages), forget(events)] == [2, 1]
     assert messages.read_bytes() == b"\xef\xbb\xbfsource_system,message_id,customer_key\nshop,m2,18\n"
     assert events.read_bytes() == b"source_system,message_id\nmailer,m1\n"
+
+
+# Two rows of the person and one of another that a build rejects as malformed, among sound ones.
+MALFORMED = (
+    b"source_system,message_id,customer_key,sent_at,body\n"
+    b"shop,m1,17,2024-01-05,sound\n"
+    b"shop,m2,17\n"
+    b'shop,m3,18,2024-01-05,"not closed\n'
+    b'shop,m4,18,2024-01-05,"two\nlines"\n'
+    b'shop,m5,17,2024-01-05,"not closed either\n'
+    b"shop,m6,18,2024-01-05,Caf\xe9\n"
+    b'shop,m7,17,2024-01-05,"two\nlines"\n'
+)
+
+
+def test_records_of_a_csv_are_read_beside_malformed_ones() -> None:
+    lines = MALFORMED.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    found = list(csv_records.records(lines))
+    assert "".join(text for _, text in found) == "".join(lines)
+    assert [values and values[1] for values, _ in found] == [
+        "message_id", "m1", "m2", None, "m4", None, "m6", "m7",
+    ]  # fmt: skip
+
+
+def test_malformed_rows_cost_nobody_else_a_row_and_do_not_keep_a_person(home: Path) -> None:
+    file = written(home, "raw/communications/messages/a.csv", MALFORMED)
+    events = written(home, "raw/communications/events/a.csv", b"source_system,message_id\nshop,m1\nshop,m7\nshop,m4\n")
+    names = erasure.whom(["shop/17"])
+    assert names["message_id"] == {"shop/m1", "shop/m7"}
+    assert erasure.erase(names, on_step=pipeline.nothing)[1] == []
+    assert file.read_bytes() == (
+        b"source_system,message_id,customer_key,sent_at,body\n"
+        b'shop,m3,18,2024-01-05,"not closed\n'
+        b'shop,m4,18,2024-01-05,"two\nlines"\n'
+        b"shop,m6,18,2024-01-05,Caf\xe9\n"
+    )
+    assert events.read_bytes() == b"source_system,message_id\nshop,m4\n"
+
+
+def test_a_table_in_another_encoding_is_named(home: Path) -> None:
+    file = written(home, "raw/crm/cases/a.csv", "source_system,customer_key\nshop,17\n".encode("utf-16"))
+    with pytest.raises(errors.UnreadableFile, match=rf"{file} is no CSV in UTF-8, so nobody can be erased from it"):
+        erasure.whom(["shop/17"])
+
+
+def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
+    file = written(home, "export/a.parquet", b"")
+    rows = """
+        values
+            ('visits', '{"source_system": null, "_line": "shop,v1,17"}'),
+            ('visits', '{"source_system": null, "_line": "shop,v2,170"}'),
+            ('visits', '{"source_system": "shop", "customer_key": "18", "amount": "17"}'),
+            ('visits', null)
+    """
+    duckdb.execute(f"copy (select * from ({rows}) as t(raw_table, raw_row)) to '{file}' (format parquet)")
+    assert found(home) == [traces.Trace("export/a.parquet", "rows", 1)]
+    assert forget(file) == 1
+    assert "v1" not in str(duckdb.sql(f"from '{file}'").fetchall())
+    assert len(duckdb.sql(f"from '{file}'").fetchall()) == 3
 
 
 def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
@@ -149,6 +208,16 @@ def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> 
 def test_what_only_looks_like_the_person_is_no_trace(home: Path, name: str, content: bytes) -> None:
     written(home, name, content)
     assert found(home) == []
+
+
+def test_trace_is_found_in_a_lake_whose_data_lie_outside_the_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "team"
+    data.mkdir()
+    monkeypatch.setenv("MILLPOND_DATA", str(data))
+    duckdb.execute(f"copy (select 'shop' as source_system, '17' as customer_key) to '{data}/a.parquet'")
+    assert found(home) == [traces.Trace(f"{data}/a.parquet", "rows", 1)]
 
 
 def test_trace_is_found_in_compressed_parquet(home: Path) -> None:

@@ -1,0 +1,95 @@
+"""What a person may be named in: tables of the lake, and raw files as staging unites them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from feast_lake.connection import literal
+from millpond import csv_records
+from millpond.errors import UnreadableFile
+
+CSV_OPTIONS = (
+    "union_by_name = true, all_varchar = true, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"', "
+    "max_line_size = 16777216, buffer_size = 33554432"
+)
+
+
+class Relation(NamedTuple):
+    """Something to select from: a table of the lake, or the files of one folder."""
+
+    name: str
+    sql: str
+    columns: list[str]
+
+
+def lake_tables(connection: DuckDBPyConnection) -> list[Relation]:
+    """Tables of the lake, not views, with their columns."""
+    rows = connection.execute(
+        """
+        select tables.schema_name || '.' || tables.table_name, list(columns.column_name order by columns.column_index)
+        from duckdb_tables() as tables
+        inner join duckdb_columns() as columns using (database_name, schema_name, table_name)
+        where tables.database_name = 'lake'
+        group by all order by all
+        """
+    ).fetchall()
+    return [Relation(name, f"lake.{name}", columns) for name, columns in rows]
+
+
+def raw_tables(connection: DuckDBPyConnection, raw: Path) -> Iterator[Relation]:
+    """Raw files by folder and format, united as staging unites them.
+
+    Raises:
+        UnreadableFile: names the folder.
+    """
+    for folder in sorted(raw.glob("*/*/")):
+        name = f"{folder.parent.name}/{folder.name}"
+        found = {
+            suffix: [file for file in sorted(folder.glob(f"*.{suffix}")) if file.stat().st_size]
+            for suffix in ("parquet", "csv")
+        }
+        if files := found["parquet"]:
+            yield describe(connection, name, f"read_parquet({_list(files)}, union_by_name = true)")
+        if files := found["csv"]:
+            yield from _csv_tables(connection, name, files)
+
+
+def _list(files: list[Path]) -> str:
+    return "[" + ", ".join(literal(str(file)) for file in files) + "]"
+
+
+def _csv_tables(connection: DuckDBPyConnection, name: str, files: list[Path]) -> Iterator[Relation]:
+    """CSV files at once, or one by one where the engine refuses a row of any."""
+    read = f"read_csv({_list(files)}, {CSV_OPTIONS})"
+    try:
+        connection.execute(f"select count(columns(*)) from {read}").fetchall()
+    except duckdb.Error:
+        for number, file in enumerate(files, start=1):
+            yield _csv_table(connection, f"{name} {number}", file)
+    else:
+        yield describe(connection, name, read)
+
+
+def _csv_table(connection: DuckDBPyConnection, name: str, file: Path) -> Relation:
+    """The sound records of a CSV file, in a table of the connection's own."""
+    records = csv_records.batches(file)
+    if not records.schema.names or any("\x00" in column for column in records.schema.names):
+        raise UnreadableFile(f"{file} is no CSV in UTF-8, so nobody can be erased from it: convert or remove it")
+    connection.register("csv_records", records)
+    connection.execute(f'create or replace temp table "{name}" as from csv_records')
+    connection.unregister("csv_records")
+    return describe(connection, name, f'temp.main."{name}"')
+
+
+def describe(connection: DuckDBPyConnection, name: str, sql: str) -> Relation:
+    """Raises UnreadableFile."""
+    try:
+        return Relation(name, sql, [row[0] for row in connection.execute(f"describe select * from {sql}").fetchall()])
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise UnreadableFile(
+            f"{name} cannot be read, so nobody can be erased from it: {reason}: mend or remove it"
+        ) from None

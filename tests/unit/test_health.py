@@ -1,0 +1,33 @@
+"""What `millpond doctor` says of a lake."""
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from millpond import health
+
+
+def test_a_family_is_as_fresh_as_its_newest_row_that_has_reached_us() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as lake")
+        connection.execute("use lake")
+        connection.execute("create schema staging")
+        for table, known_at in (("messages", "2024-01-05"), ("messages", "2199-01-01"), ("events", "2024-01-06")):
+            name = f"staging.stg_communications__{table}"
+            connection.execute(f"create table if not exists {name} (known_at timestamp)")
+            connection.execute(f"insert into {name} values ('{known_at}')")
+        assert health._newest(connection, "communications") == datetime(2024, 1, 6)
+
+
+def test_raw_files_that_no_build_reads_are_named(home: Path) -> None:
+    for name in ("crm/customers/a.csv", "crm/customers/.b.csv.tmp", "exchange_rates.csv"):
+        (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "raw" / name).touch()
+    assert [check for check in health.check() if check.what == "raw files not read"] == []
+    for name in ("crm/customers/c.CSV", "crm/customer/d.csv", "invoices/lines/2024/e.parquet"):
+        (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "raw" / name).touch()
+    (found,) = (check for check in health.check() if check.what == "raw files not read")
+    assert not found.is_well
+    assert found.finding.startswith("3, such as crm/customer/d.csv: write them as *.parquet or *.csv into the folder")
