@@ -29,6 +29,7 @@
 {#- Before a build: if a raw file that was read is no longer what it was, incremental models begin anew. -#}
 {% macro begin_build() %}
     {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
+        {% do run_query('create or replace table memory.main.last_snapshot as select cast(max(snapshot_time) as varchar) as taken_at from ducklake_snapshots(' ~ quoted(target.database) ~ ')') %}
         {% do run_query('create schema if not exists ' ~ target.database ~ '.staging') %}
         {% do run_query('create table if not exists ' ~ new_beginnings() ~ ' (began_at timestamp, reason varchar)') %}
         {% set read = files_read() %}

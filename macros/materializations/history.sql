@@ -1,10 +1,12 @@
 {#-
-    The table of a feature model: incremental, and made anew it computes its history some dates at a time, so that memory does not grow
-    with the length of the history, for what a customer adds up to is held once per date. All of it is one transaction.
+    A table that is incremental, and made anew is computed some dates at a time (docs/adr/0027), or some customers at a time where
+    meta.batch_by says so. All of it is one transaction.
 -#}
 {% materialization history, adapter='duckdb', supported_languages=['sql'] %}
     {%- set existing = load_cached_relation(this) -%}
-    {%- set batches = [] if is_incremental() else batches_of_dates() -%}
+    {%- if model.config.meta.batch_by == 'customers' -%}{%- set batches = [] if last_built_at() else batches_of_customers() -%}
+    {%- else -%}{%- set batches = [] if is_incremental() else batches_of_dates() -%}
+    {%- endif -%}
     {%- if batches | length < 2 -%}{{ return(dbt.materialization_incremental_duckdb()) }}{%- endif -%}
 
     {%- set table = this.incorporate(type='table') -%}
@@ -15,7 +17,7 @@
         {%- for batch in batches %}
         {{ begin_batch(batch[0], batch[1]) }}
         {% if loop.first %}{{ create_table_as(False, table, compiled_code) }}
-        {%- else %}insert into {{ table }} {{ get_column_names() }} ({{ get_select_subquery(compiled_code) }});
+        {%- else %}insert into {{ table }} by name ({{ compiled_code }});
         {%- endif %}
         {%- endfor %}
         {{ end_batches() }}
@@ -42,5 +44,14 @@
         'select min(observation_date), max(observation_date) from (select observation_date, '
         ~ '(sum(customers) over (order by observation_date) - customers) // ' ~ var('observations_per_batch') ~ ' as batch from '
         ~ ref('int_observations_counted') ~ ') as dates group by batch order by 1'
+    ).rows) }}
+{% endmacro %}
+
+
+{#- First and last ids of as many customers as the variable allows. -#}
+{% macro batches_of_customers() %}
+    {{ return(run_query(
+        'select min(customer_id), max(customer_id) from (select customer_id, (row_number() over (order by customer_id) - 1) // '
+        ~ var('customers_per_batch') ~ ' as batch from (select distinct customer_id from ' ~ ref('int_customer_keys_versioned') ~ ')) group by batch order by 1'
     ).rows) }}
 {% endmacro %}

@@ -1,15 +1,21 @@
-{#- From here on in_batch means these dates; in the session that says so. -#}
-{% macro begin_batch(first_date, last_date) -%}
-    set variable first_date_of_batch = date '{{ first_date }}'; set variable last_date_of_batch = date '{{ last_date }}';
+{#- From here on the conditions below mean what lies from one date or customer to another; in the session that says so. -#}
+{% macro begin_batch(first, last) -%}
+    set variable first_of_batch = '{{ first }}'; set variable last_of_batch = '{{ last }}';
 {%- endmacro %}
 
 
 {% macro end_batches() -%}
-    reset variable first_date_of_batch; reset variable last_date_of_batch;
+    reset variable first_of_batch; reset variable last_of_batch;
 {%- endmacro %}
 
 
 {#- Condition: a date is one of those that are computed now; outside of batches it always is. -#}
 {% macro in_batch(date) -%}
-    {{ date }} between coalesce(getvariable('first_date_of_batch'), date '0001-01-01') and coalesce(getvariable('last_date_of_batch'), date '9999-12-31')
+    {{ date }} between cast(coalesce(getvariable('first_of_batch'), '0001-01-01') as date) and cast(coalesce(getvariable('last_of_batch'), '9999-12-31') as date)
+{%- endmacro %}
+
+
+{#- Condition: so is a customer. -#}
+{% macro customer_in_batch(customer_id) -%}
+    {{ customer_id }} between coalesce(getvariable('first_of_batch'), '') and coalesce(getvariable('last_of_batch'), '~')
 {%- endmacro %}

@@ -1,12 +1,13 @@
 -- What a customer paid on a day against list prices, or else against what they usually pay for the products, from and until when we knew it.
-{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}") }}
+{#- Of all customers at once, 50 million lines by customer, product and day are beyond what the engine can spill. -#}
+{{ config(materialized='history', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}", meta={'batch_by': 'customers'}) }}
 {%- set product = 'customer_id, source_system, product_key, is_listed' %}
 
 with lines as (
 
     select * from {{ ref('int_priced_lines_versioned') }}
 
-    where {{ touched_buyers() }}
+    where {{ touched_buyers() }} and {{ customer_in_batch('customer_id') }}
 
 ),
 

@@ -159,8 +159,8 @@ def test_message_that_is_only_planned_is_no_step_of_a_customer(grown: Path) -> N
 
 def test_files_of_more_days_give_what_a_full_refresh_gives(grown: Path) -> None:
     after_growth = content()
-    # A history in many batches of dates, beside one that was made in one and then grew.
-    build(SECOND, "--full-refresh", observations_per_batch=5000)
+    # In many batches of dates and of customers, beside what was made in one and then grew.
+    build(SECOND, "--full-refresh", observations_per_batch=5000, customers_per_batch=100)
     assert_equal(after_growth, content())
 
 
