@@ -64,14 +64,16 @@ FILES = {
         GBP      |            | 1.2
     """,
     "invoices/lines/a.csv": """
-        source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount
-        shop          | i1         | 1       | p1          | 2        | 9.90       | 0
-        shop          | i1         | 2       | p1          | two      | 9.90       |
-        shop          | i1         | 3       | p1          | 2        | 9,90       |
-        shop          | i1         | 4       | p1          | 2        | 9.90       | -1
-        shop          | i3         | 1       | p1          | 2        | 9.90       |
-        shop          | i9         | 1       |             | 2        | x          |
-        shop          | i1         | 1.5     | p1          | nan      | 9.90       |
+        source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount | known_at
+        shop          | i1         | 1       | p1          | 2        | 9.90       | 0               |
+        shop          | i1         | 2       | p1          | two      | 9.90       |                 |
+        shop          | i1         | 3       | p1          | 2        | 9,90       |                 |
+        shop          | i1         | 4       | p1          | 2        | 9.90       | -1              |
+        shop          | i3         | 1       | p1          | 2        | 9.90       |                 |
+        shop          | i9         | 1       |             | 2        | x          |                 |
+        shop          | i1         | 1.5     | p1          | nan      | 9.90       |                 |
+        shop          | i1         | 5       | p1          | 2        | 9.90       |                 | 2024-01-05 09:59:59
+        shop          | i1         | 6       | p1          | 2        | 9.90       |                 | 2024-01-05 10:00:00
     """,
     "communications/messages/a.csv": """
         source_system | message_id | customer_key | sent_at    | logging_probability | attributes   | known_at
@@ -126,6 +128,7 @@ QUARANTINE = """
     invoices/lines          | 5   | invoice_id refers to nothing: i3
     invoices/lines          | 6   | product_key is missing; net_amount is not a money: x; invoice_id refers to nothing: i9
     invoices/lines          | 7   | line_no is not a bigint: 1.5; quantity is not a double: nan
+    invoices/lines          | 8   | invoiced_at is later than known_at: 2024-01-05 10:00:00
     communications/messages | 5   | attributes is not a json object: [1, 2]
     communications/messages | 2   | logging_probability is outside its range: 1.5
     communications/messages | 3   | attributes is not a json object: slot 1
@@ -148,7 +151,7 @@ AUDIT = """
     crm/consents            | 2         | 1        | 0          | 0          | 1
     invoices/invoices       | 9         | 3        | 0          | 1          | 5
     invoices/invoices       | 3         | 1        | 0          | 0          | 2
-    invoices/lines          | 7         | 1        | 0          | 0          | 6
+    invoices/lines          | 9         | 2        | 0          | 0          | 7
     communications/campaigns | 2        | 1        | 0          | 0          | 1
     communications/visits   | 6         | 2        | 0          | 0          | 4
     communications/messages | 6         | 2        | 0          | 0          | 4
