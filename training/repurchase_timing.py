@@ -137,6 +137,12 @@ class RepurchaseTimingModel:
             "p_alive": self._probability(survival, history, LONGEST_HORIZON),
         }
 
+    def linear_probability(self, values: Floats, history: Floats, horizon: int) -> Floats:
+        """P(buy within the horizon) as in `scores`, by the linear hazard without the trees; shape (n,)."""
+        if self.trees is None:
+            raise TrainingError("the model is the BG/NBD alone and has no linear hazard: train it on more purchases")
+        return self._probability(self.trees.linear_survival(values), history, horizon)
+
     def first_scores(self, known_days: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
         """As `predict_first`, of an array of shape (n,) and by a model that has a `first_purchase`."""
         _require_sound(horizons)
