@@ -45,7 +45,8 @@ KNOWN_DAYS = "known_days"
 LABELS = ("days_to_next_purchase", "follow_up_days", "purchase_days_in_window")
 
 MINIMUM_EVENTS = 1000
-"""With fewer rows that bought within 90 days of follow-up: the BG/NBD alone."""
+"""With fewer rows of customer and date that bought in time to teach: the BG/NBD alone. A purchase teaches once for each
+date whose next one it is."""
 
 LONGEST_HORIZON = 3650
 """Days. No year of purchases says anything of the next decade."""
@@ -55,7 +56,10 @@ HAZARD_FILE = "hazard_trees.txt"
 RATE_FILE = "rate_trees.txt"
 
 METHOD = "linear hazard refined by trees, Poisson rate; BG/NBD beyond 90 days"
-METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from, or everybody bought at once"
+METHOD_SMALL = (
+    f"BG/NBD alone: fewer than {MINIMUM_EVENTS} rows of customer and date with a purchase to learn from, or everybody "
+    "bought at once"
+)
 
 
 @dataclass(frozen=True)
