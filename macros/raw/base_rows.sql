@@ -117,7 +117,7 @@ dated as (
             {{ reason }},
             {%- endif %}
             {%- if parent %}
-            case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
+            case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || {{ shown('typed.' ~ parent_key) }} end,
             {%- endif %}
             -- 0001-01-01 and 1899-12-30 are how systems write that they do not know.
             case when typed.known_at < timestamp '1900-01-01' then 'known_at is before 1900: ' || typed.known_at end,
