@@ -57,7 +57,7 @@ def fitted_models(train: TrainingSet) -> dict[str, Baseline]:
         raise SystemExit(f"{model.metadata['method']}: this is no test of the recipe")
     return {
         MODEL: baselines.timing_model(model),
-        "linear hazard": baselines.linear_hazard(model.trees.linear),
+        "linear hazard": baselines.linear_hazard(model),
         "Cox": baselines.cox_regression(train),
         "Pareto/NBD": baselines.buy_till_you_die(pareto_nbd, train),
         "MBG/NBD": baselines.buy_till_you_die(mbg_nbd, train),

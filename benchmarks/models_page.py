@@ -20,6 +20,8 @@ COLUMNS = (
     ("C", "curve", "concordance"),
     ("IBS", "curve", "integrated_brier"),
     ("slope 30 d", "30d", "calibration_slope"),
+    ("slope 90 d", "90d", "calibration_slope"),
+    ("ratio 30 d", "30d", "predicted_over_actual"),
     ("ratio 90 d", "90d", "predicted_over_actual"),
     ("lift 10 %", "mean", "lift_at_10_percent"),
 )
@@ -61,7 +63,7 @@ def _data_set(title: str, found: Mapping[str, Any]) -> str:
 
 def _figures(who: str, groups: Mapping[str, Mapping[str, float]]) -> list[str]:
     shown = (groups[group].get(name) for _, group, name in COLUMNS)
-    digits = [4, 4, 4, 4, 4, 2, 2, 2]
+    digits = [4, 4, 4, 4, 4, 2, 2, 2, 2, 2]
     return [who, *("" if value is None else f"{value:.{n}f}" for value, n in zip(shown, digits, strict=True))]
 
 

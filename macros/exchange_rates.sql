@@ -51,7 +51,7 @@
                 inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
                 where lake_rates.currency = '{{ currency }}'
             )
-            then 'no exchange rate of ' || typed.currency || ' into {{ currency }} on ' || cast(typed.invoiced_at as date)
+            then 'no exchange rate into {{ currency }}: ' || {{ shown('typed.currency') }} || ' on ' || cast(typed.invoiced_at as date)
     end
 {%- endmacro %}
 

@@ -21,7 +21,7 @@ from marts.load_audit group by raw_table order by raw_table
 # A reason without the value that it names, so that a thousand bad dates are one line with an example.
 REASONS = """
 with reasons as (
-    select raw_table, raw_file, raw_row_number, trim(unnest(string_split(reject_reasons, ';'))) as reason
+    select raw_table, raw_file, raw_row_number, unnest(string_split(reject_reasons, '; ')) as reason
     from marts.quarantine
 )
 

@@ -31,7 +31,8 @@ class Trained:
     """A model that was made current.
 
     Attributes:
-        figures: None where history is too short for a test out of time.
+        figures: of the test out of time; None: there was none.
+        test: what was tested, or why nothing was, in words.
         notices: what its user should know of the data or of where it was logged, each in one line.
     """
 
@@ -39,6 +40,7 @@ class Trained:
     version: str
     folder: Path
     figures: Figures | None
+    test: str
     notices: tuple[str, ...] = ()
 
 
@@ -47,7 +49,7 @@ def keep(
     connection: DuckDBPyConnection,
     cut: date,
     facts: dict[str, Any],
-    figures: Figures | None,
+    tested: Figures | str,
     write: Callable[[Path], None],
     explained: Mapping[str, pd.DataFrame],
 ) -> Trained:
@@ -55,13 +57,15 @@ def keep(
 
     Args:
         facts: what its card states; `features` names its inputs.
+        tested: what the test out of time gave, or why there was none.
         write: writes the model's files into the folder it is given.
         explained: frames of `training.curves` that show the model, by the name of their chart.
     """
     snapshot = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[0][0]
     stated = {**facts, "not_for": NOT_FOR, "as_of": cut.isoformat(), "lake_snapshot": snapshot}
     features = declared_features.inputs_of(name, facts["features"])
-    stated["test"] = figures.test if figures else "None: there was too little history to test it out of time."
+    figures = tested if isinstance(tested, Figures) else None
+    stated["test"] = figures.test if figures else f"None: {tested}."
     if figures:
         if figures.groups:
             stated["tenths_of_the_test_by_score"] = list(figures.groups)
@@ -80,7 +84,7 @@ def keep(
     version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write, describe=describe)
     folder = settings.models_folder() / name / version
     not_logged = tracking.log(name, folder, stated, figures)
-    return Trained(name, version, folder, figures, (not_logged,) if not_logged else ())
+    return Trained(name, version, folder, figures, stated["test"], (not_logged,) if not_logged else ())
 
 
 def _draw(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:

@@ -227,12 +227,12 @@ def attribute_columns(inputs: pd.DataFrame) -> list[str]:
     return [name for name in inputs.columns if name.startswith(("offer_", "customer_"))]
 
 
-def _tested(test: Callable[[], Figures]) -> Figures | None:
-    """A short history is no reason not to train; the card then says that no figure exists."""
+def _tested(test: Callable[[], Figures]) -> Figures | str:
+    """What a test gave, or why it gave nothing: a short history is no reason not to train, and the card says so."""
     try:
         return test()
-    except TrainingError:
-        return None
+    except TrainingError as error:
+        return str(error)
 
 
 # Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes

@@ -23,7 +23,7 @@ class Version:
     """A trained version.
 
     Attributes:
-        figures: what its test gave, as metrics.json keeps it; None: too little history for a test.
+        figures: what its test gave, as metrics.json keeps it; None: it could not be tested, and its card says why.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Ranking:
     """What a version's scores are good for.
 
     Attributes:
-        groups: `ranking.rank_table` of its test, highest scores first; empty: too little history for a test.
+        groups: `ranking.rank_table` of its test, highest scores first; empty: it could not be tested.
         offers: for each action and channel, the customers scored last and whom of them to contact.
     """
 

@@ -45,7 +45,8 @@ def print_figures(out: Console, trained: Trained) -> None:
         out.print(f"{trained.name}: {notice}.", style="yellow", highlight=False, soft_wrap=True)
     figures = trained.figures
     if not figures:
-        out.print(f"{trained.name} {trained.version}: too little history for an out-of-time test.", highlight=False)
+        words = f"{trained.name} {trained.version}: test out of time: {trained.test}"
+        out.print(words, highlight=False, markup=False, soft_wrap=True)
         return
     names = list(next(iter(figures.scores.values())))
     table = Table(title=f"{trained.name}: {figures.test}", title_justify="left")

@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from training import bg_nbd, curves, customer_value, evaluation, qini, repurchase_timing, response_propensity, uplift
+from training.baselines import linear_hazard
 from training.columns import numbers
 from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.evaluation import Interval
 from training.figures import Figures
-from training.linear_hazard import LinearHazard
-from training.person_periods import BIN_EDGES
 from training.ranking import contact_table, rank_table
 from training.repurchase_timing import HISTORY, RepurchaseTimingModel
-from training.survival import survival_from_logits
-from training.timing_trees import FEATURES
 from training.value_metrics import value_metrics
 
 Floats = NDArray[np.float64]
@@ -43,7 +40,8 @@ def timing(train: TrainingSet, test: TrainingSet, *, cut: date, horizons: Sequen
     days = numbers(test.labels, ["days_to_next_purchase"])[:, 0]
     predictions = {MODEL: _model_probabilities(model, test.features, horizons)}
     if model.trees:
-        predictions["linear_hazard"] = _linear_probabilities(model.trees.linear, test.features, horizons)
+        linear = linear_hazard(model).probability
+        predictions["linear_hazard"] = {horizon: linear(test.features, horizon) for horizon in horizons}
         predictions["bg_nbd"] = _bg_nbd_probabilities(model.bg_nbd, test.features, horizons)
     scores = {who: _shown(evaluation.timing_metrics(days, p)["mean"], SHOWN_TIMING) for who, p in predictions.items()}
     losses = {who: evaluation.mean_log_losses(days, p) for who, p in predictions.items()}
@@ -58,11 +56,6 @@ def _model_probabilities(
 ) -> dict[int, Floats]:
     scores = model.predict(features, horizons)
     return {horizon: scores[f"p_repurchase_{horizon}d"].to_numpy() for horizon in horizons}
-
-
-def _linear_probabilities(linear: LinearHazard, features: pd.DataFrame, horizons: Sequence[int]) -> dict[int, Floats]:
-    survival = survival_from_logits(linear.logits(numbers(features, FEATURES)), BIN_EDGES)
-    return {horizon: 1 - survival.at(horizon) for horizon in horizons}
 
 
 def _bg_nbd_probabilities(

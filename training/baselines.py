@@ -13,11 +13,9 @@ from training import cox
 from training.columns import numbers
 from training.dataset import TrainingSet
 from training.errors import TrainingError
-from training.linear_hazard import LinearHazard
 from training.linear_inputs import learn_linear_inputs
-from training.person_periods import BIN_EDGES, HORIZON_DAYS
+from training.person_periods import HORIZON_DAYS
 from training.repurchase_timing import HISTORY, LABELS, RepurchaseTimingModel
-from training.survival import survival_from_logits
 from training.timing_trees import FEATURES
 
 Floats = NDArray[np.float64]
@@ -65,11 +63,11 @@ def timing_model(model: RepurchaseTimingModel) -> Baseline:
     )
 
 
-def linear_hazard(linear: LinearHazard) -> Baseline:
-    """The timing model's linear hazard, without trees."""
+def linear_hazard(model: RepurchaseTimingModel) -> Baseline:
+    """The timing model without its trees; beyond the bins it learnt the BG/NBD carries on, as for the model."""
 
     def probability(features: pd.DataFrame, days: int) -> Floats:
-        return 1 - survival_from_logits(linear.logits(numbers(features, FEATURES)), BIN_EDGES).at(days)
+        return model.linear_probability(numbers(features, FEATURES), numbers(features, HISTORY).T, days)
 
     return Baseline(probability, None, has_curve=True)
 

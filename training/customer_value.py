@@ -27,7 +27,7 @@ from training.timing_trees import FEATURES
 
 Floats = NDArray[np.float64]
 
-HISTORY = ("purchase_days_ever", "net_amount_per_purchase_day_mean")
+HISTORY = ("net_amount_ever", "net_amount_per_purchase_day_mean")
 LABELS = ("valued_purchase_days_in_window", "net_amount_in_window", "follow_up_days")
 
 YEARLY_DISCOUNT = 0.1
@@ -44,7 +44,10 @@ MODEL_FILE = "customer_value.json"
 TREES_FILE = "value_trees.txt"
 
 METHOD = "gamma-gamma refined by trees, times the timing model's expected purchases"
-METHOD_SMALL = f"gamma-gamma alone (fewer than {MINIMUM_EVENTS} valued purchases), times expected purchases"
+METHOD_SMALL = (
+    f"gamma-gamma alone (fewer than {MINIMUM_EVENTS} rows of customer and date with valued purchases), times expected "
+    "purchases"
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, *, margin_share: float, se
     if not margin_share > 0:
         raise TrainingError(f"margin is {margin_share:g} of net amount; expected above 0: check unit costs of products")
     valued, amount, follow_up = numbers(labels, LABELS).T
-    count, mean = numbers(features, HISTORY).T
+    count, mean = valued_days(features)
     newest = follow_up == follow_up.min()
     params = gamma_gamma.fit(count[newest], mean[newest])
     teaches = (valued > 0) & (amount > 0)
@@ -166,8 +169,17 @@ def _trees(params: GammaGamma, features: pd.DataFrame, amount: Floats, valued: F
 
 def shrunken_amount(params: GammaGamma, features: pd.DataFrame) -> Floats:
     """The gamma-gamma's expected net amount of a purchase day, shape (n,)."""
-    count, mean = numbers(features, HISTORY).T
-    return gamma_gamma.expected_value(params, np.where(np.isnan(mean), 0, count), mean)
+    return gamma_gamma.expected_value(params, *valued_days(features))
+
+
+def valued_days(features: pd.DataFrame) -> tuple[Floats, Floats]:
+    """How many purchase days of known amount a customer has, and their mean amount (nan: none); each of shape (n,).
+
+    The sum over the mean is their number: a purchase day of unknown amount is in neither of the two, and has no place
+    in the shrinkage, though it is one of purchase_days_ever.
+    """
+    total, mean = numbers(features, HISTORY).T
+    return np.round(np.divide(total, mean, out=np.zeros(len(mean)), where=np.abs(mean) > 0)), mean
 
 
 def save(model: CustomerValueModel, folder: Path) -> None:

@@ -45,7 +45,8 @@ KNOWN_DAYS = "known_days"
 LABELS = ("days_to_next_purchase", "follow_up_days", "purchase_days_in_window")
 
 MINIMUM_EVENTS = 1000
-"""With fewer rows that bought within 90 days of follow-up: the BG/NBD alone."""
+"""With fewer rows of customer and date that bought in time to teach: the BG/NBD alone. A purchase teaches once for each
+date whose next one it is."""
 
 LONGEST_HORIZON = 3650
 """Days. No year of purchases says anything of the next decade."""
@@ -55,7 +56,10 @@ HAZARD_FILE = "hazard_trees.txt"
 RATE_FILE = "rate_trees.txt"
 
 METHOD = "linear hazard refined by trees, Poisson rate; BG/NBD beyond 90 days"
-METHOD_SMALL = f"BG/NBD alone: fewer than {MINIMUM_EVENTS} purchases to learn from, or everybody bought at once"
+METHOD_SMALL = (
+    f"BG/NBD alone: fewer than {MINIMUM_EVENTS} rows of customer and date with a purchase to learn from, or everybody "
+    "bought at once"
+)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,12 @@ class RepurchaseTimingModel:
             # The BG/NBD's own is 1 for whoever bought once, however long ago: nobody leaves before a second purchase.
             "p_alive": self._probability(survival, history, LONGEST_HORIZON),
         }
+
+    def linear_probability(self, values: Floats, history: Floats, horizon: int) -> Floats:
+        """P(buy within the horizon) as in `scores`, by the linear hazard without the trees; shape (n,)."""
+        if self.trees is None:
+            raise TrainingError("the model is the BG/NBD alone and has no linear hazard: train it on more purchases")
+        return self._probability(self.trees.linear_survival(values), history, horizon)
 
     def first_scores(self, known_days: Floats, horizons: Sequence[int]) -> dict[str, Floats]:
         """As `predict_first`, of an array of shape (n,) and by a model that has a `first_purchase`."""

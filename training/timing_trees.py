@@ -92,6 +92,14 @@ class TimingTrees:
         for bin_ in range(N_BINS):
             inputs = _period_inputs(values, np.full(len(values), bin_))
             logits[:, bin_] += raw_score(self.hazard_trees, inputs)
+        return self._chained(logits)
+
+    def linear_survival(self, values: Floats) -> Survival:
+        """As `survival`, by the linear hazard without the trees."""
+        return self._chained(self.linear.logits(values))
+
+    def _chained(self, logits: Floats) -> Survival:
+        """Of the bins that a follow-up reached: nothing was learnt of later ones."""
         edges = [edge for edge in BIN_EDGES if edge <= self.horizon_days]
         return survival_from_logits(logits[:, : len(edges) - 1], edges)
 

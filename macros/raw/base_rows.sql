@@ -7,7 +7,7 @@
     superseded_at  when the next version of the row reached us; null: this is the newest
 
     parent: a staged table that every row must refer to, joined on parent_key; it lends its event time to tables without one.
-    reason: SQL that says why a row (typed.…) is rejected beyond its types and references, or null.
+    reason: SQL that says why a row (typed.…, of parents.event_at) is rejected beyond its types and references, or null.
 
     Built incrementally it reads only new files, and judges again the rows that these may have changed: rows of the same key, rows
     whose parent is new or changed, and rows that were sound by themselves but rejected, for want of a parent or by the clock.
@@ -117,7 +117,7 @@ dated as (
             {{ reason }},
             {%- endif %}
             {%- if parent %}
-            case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || typed.{{ parent_key }} end,
+            case when parents.source_system is null then '{{ parent_key }} refers to nothing: ' || {{ shown('typed.' ~ parent_key) }} end,
             {%- endif %}
             -- 0001-01-01 and 1899-12-30 are how systems write that they do not know.
             case when typed.known_at < timestamp '1900-01-01' then 'known_at is before 1900: ' || typed.known_at end,

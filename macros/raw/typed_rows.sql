@@ -34,6 +34,12 @@
 {%- endmacro %}
 
 
+{#- A value inside a reason: its beginning, without the `; ` that parts reasons. -#}
+{% macro shown(value) -%}
+    left(regexp_replace({{ value }}, ';\s+', ';', 'g'), 80)
+{%- endmacro %}
+
+
 {#- Why a raw row cannot be accepted on its own: text, or empty. -#}
 {% macro reject_reasons(columns, found) %}
     concat_ws('; '
@@ -45,22 +51,22 @@
             {%- set typed = typed_column(name, column.data_type, found[name]) -%}
             {#- A double may be no number, and a time no moment (if_finite), even in a file that has the type. -#}
             {%- if column.data_type in ('double', 'timestamp', 'date') or (found[name] != column.data_type | upper and column.data_type != 'varchar') %},
-        case when {{ raw if found[name] == 'VARCHAR' else '"' ~ name ~ '"' }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || left({{ raw }}, 80) end
+        case when {{ raw if found[name] == 'VARCHAR' else '"' ~ name ~ '"' }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || {{ shown(raw) }} end
             {%- endif -%}
             {%- if meta.required %},
         case when {{ raw }} is null then '{{ name }} is missing' end
             {%- endif -%}
             {%- if meta.accepted %},
-        case when {{ typed }} not in ('{{ meta.accepted | join("', '") }}') then '{{ name }} is none of {{ meta.accepted | join(", ") }}: ' || left({{ raw }}, 80) end
+        case when {{ typed }} not in ('{{ meta.accepted | join("', '") }}') then '{{ name }} is none of {{ meta.accepted | join(", ") }}: ' || {{ shown(raw) }} end
             {%- endif -%}
             {%- if meta.range %},
         case when {{ typed }} < {{ bound(meta.range[0]) }}{% if meta.range[1] is not none %} or {{ typed }} > {{ bound(meta.range[1]) }}{% endif %} then '{{ name }} is outside its range: ' || {{ raw }} end
             {%- endif -%}
             {%- if meta.type == 'json' %},
-        case when {{ raw }} is not null and {{ is_no_json(raw, 'OBJECT') }} then '{{ name }} is not a json object: ' || left({{ raw }}, 80) end
+        case when {{ raw }} is not null and {{ is_no_json(raw, 'OBJECT') }} then '{{ name }} is not a json object: ' || {{ shown(raw) }} end
             {%- endif -%}
             {%- if meta.type == 'json array' %},
-        case when {{ raw }} is not null and {{ is_no_json(raw, 'ARRAY') }} then '{{ name }} is not a json array: ' || left({{ raw }}, 80) end
+        case when {{ raw }} is not null and {{ is_no_json(raw, 'ARRAY') }} then '{{ name }} is not a json array: ' || {{ shown(raw) }} end
             {%- endif -%}
         {%- elif meta.required %},
         '{{ name }} is missing'

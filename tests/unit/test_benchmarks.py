@@ -73,6 +73,15 @@ def test_page_names_every_aim_that_the_kept_result_misses(monkeypatch: pytest.Mo
     assert stated == missed
 
 
+def test_leaderboard_has_every_figure_that_was_aimed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import models_page
+
+    shown = {(figure, days) for _, days, figure in models_page.COLUMNS}
+    aimed_at = {(figure, days) for figure in ("calibration_slope", "predicted_over_actual") for days in ("30d", "90d")}
+    assert aimed_at <= shown
+
+
 def test_oracle_of_waits_of_one_is_the_bg_nbd(worlds: ModuleType) -> None:
     world = worlds.WORLDS[0]
     history = (np.array([0.0, 2, 30]), np.array([0.0, 100, 200]), np.array([50.0, 150, 260]))

@@ -96,6 +96,20 @@ def test_of_equal_rows_the_greatest_is_taken_offline_and_online(tmp_path: Path) 
     assert (online["purchases"], online["spend"]) == ([3], [6.0])
 
 
+def test_a_read_of_some_features_ranks_equal_rows_by_these_alone(tmp_path: Path) -> None:
+    store = altered(
+        tmp_path,
+        "insert into features.purchases values ('cleo', '2024-01-08', 4, 4.0), ('cleo', '2024-01-08', 3, 6.0)",
+    )
+    rows = asked(("cleo", "2024-01-09"))
+    whole = store.get_historical_features(rows, FEATURES).to_arrow().select(FEATURE_NAMES).to_pylist()
+    publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
+    online = store.get_online_features(FEATURES, [{"customer_id": "cleo"}]).to_dict()
+    assert whole == [{"purchases": 4, "spend": 4.0}]
+    assert (online["purchases"], online["spend"]) == ([4], [4.0])
+    assert spend(store, rows) == [6.0]
+
+
 # Many rows
 
 

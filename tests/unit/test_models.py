@@ -3,14 +3,19 @@
 import json
 import shutil
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
+import duckdb
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from millpond import cli, models
+from millpond import cli, declared_features, keeping, learning, models, report
 from millpond.errors import UnknownModel
 from training import model_store
+from training.errors import TrainingError
+from training.figures import Figures
 
 
 def keep(folder: Path, day: int, log_loss: float | None) -> str:
@@ -28,7 +33,7 @@ def keep(folder: Path, day: int, log_loss: float | None) -> str:
 
 @pytest.fixture
 def versions(home: Path) -> list[str]:
-    """Three versions, the newest first and in use; it had too little history for a test."""
+    """Three versions, the newest first and in use; it could not be tested."""
     return [keep(home / "models", day, loss) for day, loss in ((1, 0.3), (2, 0.25), (3, None))][::-1]
 
 
@@ -86,3 +91,22 @@ def test_ranking_of_a_model_that_ranks_nobody_names_those_that_do(versions: list
 def test_home_without_models_says_so(home: Path) -> None:
     with pytest.raises(UnknownModel, match=r"^no model was trained in .*: run `millpond train` first$"):
         models.versions()
+
+
+@pytest.mark.usefixtures("home")
+def test_model_that_could_not_be_tested_says_why_in_its_card_and_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def test() -> Figures:
+        raise TrainingError("12 customers, 0 of value; expected some: evaluate on more customers")
+
+    monkeypatch.setattr(declared_features, "inputs_of", lambda name, inputs: [])
+    facts = {"purpose": "value", "data": "12 rows", "features": [], "method": "gamma-gamma", "limits": "many"}
+    with duckdb.connect() as lake:
+        lake.execute("create macro ducklake_snapshots(lake) as table select 7 as snapshot_id")
+        tested = learning._tested(test)
+        kept = keeping.keep("customer_value", lake, date(2024, 1, 1), facts, tested, lambda folder: None, {})
+    shown = StringIO()
+    report.print_figures(Console(file=shown), kept)
+    why = "None: 12 customers, 0 of value; expected some: evaluate on more customers."
+    assert kept.figures is None
+    assert why in (kept.folder / "model_card.md").read_text()
+    assert shown.getvalue() == f"customer_value {kept.version}: test out of time: {why}\n"

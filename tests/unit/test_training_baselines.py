@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training import baselines, bg_nbd, cox, evaluation, mbg_nbd, pareto_nbd, survival_metrics
+from training import baselines, bg_nbd, cox, evaluation, mbg_nbd, pareto_nbd, repurchase_timing, survival_metrics
 from training.dataset import TrainingSet
 from training.errors import TrainingError
+from training.repurchase_timing import HISTORY
 from training.timing_trees import FEATURES
 
 HORIZONS = (7, 30, 90)
@@ -108,6 +109,18 @@ def test_cox_beyond_its_follow_up_is_an_error(train: TrainingSet, fitted: dict[s
 def test_cox_without_purchases_says_so() -> None:
     with pytest.raises(TrainingError, match="2 rows, none with a purchase"):
         cox.fit(np.ones((2, 1)), np.array([np.nan, np.nan]), np.array([5.0, 5.0]))
+
+
+def test_linear_hazard_is_carried_on_like_the_model_beyond_the_bins_it_learnt() -> None:
+    rows = world(4000, seed=3)
+    followed = np.minimum(rows.labels["follow_up_days"], 35)
+    days = rows.labels["days_to_next_purchase"]
+    labels = rows.labels.assign(follow_up_days=followed, days_to_next_purchase=days.where(days < followed))
+    model = repurchase_timing.fit(rows.features, labels, seed=1)
+    alone = baselines.linear_hazard(model).probability
+    x, t_x, tenure = rows.features[list(HISTORY)].to_numpy().T
+    later = bg_nbd.probability_of_purchase(model.bg_nbd, x, t_x, tenure + 30, 60)
+    assert alone(rows.features, 90) == pytest.approx(1 - (1 - alone(rows.features, 30)) * (1 - later))
 
 
 def test_brier_integrated_over_two_days_can_be_checked_by_hand() -> None:

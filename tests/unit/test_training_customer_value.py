@@ -38,6 +38,7 @@ def shop(n: int, seed: int) -> TrainingSet:
             "days_since_last_purchase": tenure - recency,
             "purchase_days_ever": frequency + 1,
             "net_amount_per_purchase_day_mean": mean,
+            "net_amount_ever": mean * (frequency + 1),
             "net_amount_past_365_days": mean * (frequency + 1),
         }
     )
@@ -133,7 +134,7 @@ def test_value_within_a_horizon_does_not_depend_on_the_others_asked_for(
 def test_few_valued_purchases_leave_the_gamma_gamma_alone(rows: TrainingSet) -> None:
     few = customer_value.fit(rows.features.head(100), rows.labels.head(100), margin_share=1, seed=1)
     assert few.trees is None
-    assert few.metadata["method"].startswith("gamma-gamma alone (fewer than 1000 valued purchases)")
+    assert few.metadata["method"].startswith("gamma-gamma alone (fewer than 1000 rows of customer and date with ")
     alone = customer_value.shrunken_amount(few.gamma_gamma, rows.features)
     assert few.amount_per_purchase(rows.features).tolist() == alone.tolist()
 
@@ -154,6 +155,21 @@ def test_customer_whose_amounts_are_unknown_gets_that_of_all(model: CustomerValu
     everyone = customer_value.shrunken_amount(model.gamma_gamma, unknown)[0]
     p, q, v = model.gamma_gamma
     assert everyone == pytest.approx(p * v / (q - 1))
+
+
+def test_purchase_days_of_unknown_amount_neither_teach_nor_shrink(model: CustomerValueModel, rows: TrainingSet) -> None:
+    # Bought on five days, on two of which for 90 and 110.
+    history = {"purchase_days_ever": 5.0, "net_amount_ever": 200.0, "net_amount_per_purchase_day_mean": 100.0}
+    once = pd.DataFrame([history])
+    p, q, v = model.gamma_gamma
+    shrunken = customer_value.shrunken_amount(model.gamma_gamma, once)[0]
+    assert shrunken == pytest.approx(p * (v + 2 * 100) / (2 * p + q - 1))
+
+    ever = rows.features["purchase_days_ever"]
+    more = rows.features.head(100).assign(purchase_days_ever=ever + 3)
+    few = customer_value.fit(rows.features.head(100), rows.labels.head(100), margin_share=1, seed=1)
+    told = customer_value.fit(more, rows.labels.head(100), margin_share=1, seed=1)
+    assert told.gamma_gamma == few.gamma_gamma
 
 
 def test_figures_of_four_customers_can_be_checked_by_hand() -> None:

@@ -225,7 +225,7 @@ def test_loaded_model_scores_equal_to_the_last_bit(
 
 def test_few_purchases_leave_the_bg_nbd_alone(small_model: RepurchaseTimingModel, rows: pd.DataFrame) -> None:
     assert small_model.trees is None
-    assert small_model.metadata["method"].startswith("BG/NBD alone: fewer than 1000 purchases")
+    assert small_model.metadata["method"].startswith("BG/NBD alone: fewer than 1000 rows of customer and date with a ")
     x, t_x, tenure = (rows[name].to_numpy() for name in ("frequency", "recency_days", "tenure_days"))
     for horizon in (7, 90, 180):
         direct = bg_nbd.probability_of_purchase(small_model.bg_nbd, x, t_x, tenure, horizon)
