@@ -1,14 +1,15 @@
 -- Every customer key that any source names: a record of a customer, with the moment from which we knew of it. Built
--- incrementally, what is new can only bring a key or an earlier moment.
+-- incrementally, what is new can only bring a key or an earlier moment: so a key counts also where a row that names another one
+-- replaced its row in the instant it became known. Staging drops such rows, and nothing would tell that the key is to go.
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_id', pre_hook="{{ forget_all() }}") }}
 
 {%- set built_at = last_built_at() %}
 
 with sightings as (
 
-    {% for stage in [
-        'stg_crm__customers', 'stg_crm__consents', 'stg_crm__cases', 'stg_crm__assets',
-        'stg_invoices__invoices', 'stg_communications__messages', 'stg_communications__visits',
+    {% for base in [
+        'base_crm__customers', 'base_crm__consents', 'base_crm__cases', 'base_crm__assets',
+        'base_invoices__invoices', 'base_communications__messages', 'base_communications__visits',
     ] %}
     select
         source_system,
@@ -16,9 +17,9 @@ with sightings as (
         -- A row that says it was known before it happened counts from when it happened.
         greatest(known_at, coalesce(event_at, known_at)) as known_at
 
-    from {{ ref(stage) }}
+    from {{ ref(base) }}
 
-    where customer_key is not null {{ 'and _built_at > ' ~ built_at if built_at }}
+    where row_status in ('accepted', 'superseded') and customer_key is not null {{ 'and _built_at > ' ~ built_at if built_at }}
     {{ 'union all' if not loop.last }}
 
     {% endfor %}

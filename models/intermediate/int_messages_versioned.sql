@@ -31,10 +31,12 @@ staged_messages as (
 messages as (
 
     select
-        *,
+        staged_messages.*,
+        sent_at >= as_of.as_of_date and known_at < as_of.as_of_date as is_planned,
         lead(known_at) over (partition by source_system, message_id order by known_at, stated_known_at) as superseded_at
 
     from staged_messages
+    cross join as_of
 
     qualify coalesce(superseded_at > known_at, true)
 
@@ -86,7 +88,7 @@ versions as (
         messages.logging_probability,
         messages.cost,
 
-        messages.sent_at >= as_of.as_of_date and messages.known_at < as_of.as_of_date as is_planned,
+        messages.is_planned,
 
         messages.sent_at,
         -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window.
@@ -111,9 +113,11 @@ versions as (
         on
             messages.source_system = campaigns.source_system
             and messages.campaign_id = campaigns.campaign_id
-            -- The campaign as it was known when the message was sent, or is planned now.
-            and campaigns.holds_from <= least(messages.sent_at, as_of.as_of_date)
-            and coalesce(campaigns.superseded_at, date '9999-12-31') > least(messages.sent_at, as_of.as_of_date)
+            -- The campaign as it was known when the message was sent, or now that it is planned. Not now, of a message that a
+            -- backdated build does not know yet: no later build would take that back.
+            and campaigns.holds_from <= case when messages.is_planned then as_of.as_of_date else messages.sent_at end
+            and coalesce(campaigns.superseded_at, date '9999-12-31')
+            > case when messages.is_planned then as_of.as_of_date else messages.sent_at end
     left join actions
         on
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
