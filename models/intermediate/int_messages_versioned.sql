@@ -2,6 +2,9 @@
 -- its outcome is closed.
 {{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_messages()) }}") }}
 
+{%- set described_at = 'case when messages.is_planned then as_of.as_of_date else messages.sent_at end' %}
+{%- set campaign_was_known = 'coalesce(campaigns.known_at <= ' ~ described_at ~ ', true)' %}
+
 with as_of as (
 
     select as_of_date from {{ ref('int_as_of_date') }}
@@ -91,11 +94,17 @@ versions as (
         messages.is_planned,
 
         messages.sent_at,
-        -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window.
+        -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window. A campaign that
+        -- we heard of later tells neither: what has counted as a response would not any more.
         least(
-            messages.sent_at + interval 1 day * coalesce(actions.response_window_days, {{ var('response_window_days') }}),
+            messages.sent_at + interval 1 day * coalesce(
+                case when {{ campaign_was_known }} then actions.response_window_days end, {{ var('response_window_days') }}
+            ),
             -- A bare date is a whole day.
-            campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
+            case
+                when {{ campaign_was_known }}
+                    then campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
+            end
         ) as outcome_closes_at,
         greatest(messages.known_at, customer_keys.known_at) as known_at,
         least(messages.superseded_at, customer_keys.superseded_at) as superseded_at,
@@ -115,9 +124,8 @@ versions as (
             and messages.campaign_id = campaigns.campaign_id
             -- The campaign as it was known when the message was sent, or now that it is planned. Not now, of a message that a
             -- backdated build does not know yet: no later build would take that back.
-            and campaigns.holds_from <= case when messages.is_planned then as_of.as_of_date else messages.sent_at end
-            and coalesce(campaigns.superseded_at, date '9999-12-31')
-            > case when messages.is_planned then as_of.as_of_date else messages.sent_at end
+            and campaigns.holds_from <= {{ described_at }}
+            and coalesce(campaigns.superseded_at, date '9999-12-31') > {{ described_at }}
     left join actions
         on
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
