@@ -48,18 +48,14 @@
         select source_system, invoice_id from {{ ref('stg_invoices__lines') }} where _built_at > {{ built_at }}
         union
         select source_system, invoice_id from {{ ref('stg_invoices__invoices') }} where _built_at > {{ built_at }}
+        {%- for credited in ['stg_invoices__invoices', 'stg_invoices__lines'] %}
         union
         select credit_notes.source_system, credit_notes.invoice_id
         from {{ ref('stg_invoices__invoices') }} as credit_notes
-        inner join {{ ref('stg_invoices__invoices') }} as invoices
-            on credit_notes.source_system = invoices.source_system and credit_notes.credited_invoice_id = invoices.invoice_id
-        where invoices._built_at > {{ built_at }}
-        union
-        select credit_notes.source_system, credit_notes.invoice_id
-        from {{ ref('stg_invoices__invoices') }} as credit_notes
-        inner join {{ ref('stg_invoices__lines') }} as lines
-            on credit_notes.source_system = lines.source_system and credit_notes.credited_invoice_id = lines.invoice_id
-        where lines._built_at > {{ built_at }}
+        inner join {{ ref(credited) }} as credited
+            on credit_notes.source_system = credited.source_system and credit_notes.credited_invoice_id = credited.invoice_id
+        where credited._built_at > {{ built_at }}
+        {%- endfor %}
         union
         select invoices.source_system, invoices.invoice_id
         from {{ ref('stg_invoices__invoices') }} as invoices
