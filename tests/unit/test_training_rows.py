@@ -106,3 +106,15 @@ def test_of_observations_all_of_the_cut_and_the_same_sample_of_those_before_it_a
 def test_few_observations_are_all_taken(lake: duckdb.DuckDBPyConnection) -> None:
     assert training_rows.buyers(lake, [CUT], all_from=CUT).equals(training_rows.buyers(lake, [CUT]))
     assert len(training_rows.buyers(lake, [EARLY, CUT], all_from=CUT)) == 400
+
+
+def test_sample_of_observations_does_not_depend_on_their_order(lake: duckdb.DuckDBPyConnection) -> None:
+    before = sampled_buyers(lake)
+    lake.execute(
+        "create or replace table features.customer_rhythm as from features.customer_rhythm order by hash(customer_id)"
+    )
+    assert sampled_buyers(lake).equals(before)
+
+
+def sampled_buyers(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    return training_rows.buyers(lake, [EARLY, CUT], all_from=CUT, limit=100)
