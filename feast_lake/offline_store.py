@@ -23,7 +23,7 @@ from feast_lake.connection import literal
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead, all_rows, historical, latest_rows, rows_between
+from feast_lake.point_in_time import ViewRead, all_rows, latest_rows, rows_between
 from feast_lake.retrieval import HistoricalJob, LakeRetrievalJob
 from feast_lake.source import LakeLoggingDestination, LakeSource
 from feast_lake.views import view_reads
@@ -94,7 +94,6 @@ class LakeOfflineStore(OfflineStore):
         _check(rows, views)
         return HistoricalJob(
             lake=lake,
-            statement=historical(list(views.values())),
             rows=rows,
             views=list(views.values()),
             feature_refs=feature_refs,

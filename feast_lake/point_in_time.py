@@ -64,18 +64,22 @@ class ViewRead:
         return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps]))
 
 
-def historical(views: Sequence[ViewRead]) -> str:
+def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> str:
     """Features of every entity row as of its timestamp, in the order of the rows.
 
     Expects the table ENTITY_ROWS (see entity_rows) to exist. Among the rows of a view with the
     entity row's keys, not newer than its timestamp and not older than ttl, the newest wins, then
     the newest created, then the greatest features in the order of their names, so that equal lakes
     give equal answers. No such row: the features are null.
+
+    Args:
+        with_entity_rows: whether the rows' own columns stand before the features.
     """
     steps = [step for number, view in enumerate(views) for step in _steps(number, view)]
     features = [f"features_{number}.{identifier(name)}" for number, view in enumerate(views) for name in view.features]
     joins = [f"left join features_{number} using ({ROW})\n" for number in range(len(views))]
-    columns = ",\n    ".join([f"entity_rows.* exclude ({ROW}, {AT})", *features])
+    rows = [f"entity_rows.* exclude ({ROW}, {AT})"] if with_entity_rows else []
+    columns = ",\n    ".join([*rows, *features])
     preparation = "with\n" + ",\n".join(steps) + "\n" if steps else ""
     return (
         f"{preparation}select\n    {columns}\nfrom {ENTITY_ROWS} as entity_rows\n{''.join(joins)}"

@@ -17,7 +17,7 @@ from feast_lake.contract import checked_key_types
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead
+from feast_lake.point_in_time import ViewRead, historical
 from feast_lake.source import SavedDatasetLakeStorage
 from feast_lake.writing import save
 
@@ -40,18 +40,20 @@ class LakeRetrievalJob(RetrievalJob):
         return self._statement
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        with self._answer() as answer:
+        with self._session() as connection:
             # One chunk: without a batch size, Feast materializes only the first.
-            return answer.to_arrow_table().combine_chunks()
+            return connection.execute(self._statement).to_arrow_table().combine_chunks()
 
     @contextmanager
-    def _answer(self) -> Iterator[DuckDBPyConnection]:
-        """A connection with the statement's result, which is read as the block reads it."""
+    def _session(self) -> Iterator[DuckDBPyConnection]:
+        """A connection on which statements can run, in one transaction.
+
+        So what is read is what was checked, whoever builds meanwhile.
+        """
         with self._lake.read() as connection, explained("read the lake"):
-            # One transaction, so that what is read is what was checked, whoever builds meanwhile.
             connection.begin()
             self._prepare(connection)
-            yield connection.execute(self._statement)
+            yield connection
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         frame: pd.DataFrame = self._to_arrow_internal(timeout=timeout).to_pandas()
@@ -78,8 +80,8 @@ class LakeRetrievalJob(RetrievalJob):
             save(self._lake, table=storage.table, rows=self.to_arrow(), overwrite=allow_overwrite)
             return
         # Batch by batch: the set may be larger than memory.
-        with self._answer() as answer:
-            rows = answer.to_arrow_reader(_ROWS_PER_BATCH)
+        with self._session() as connection:
+            rows = connection.execute(self._statement).to_arrow_reader(_ROWS_PER_BATCH)
             save(self._lake, table=storage.table, rows=rows, overwrite=allow_overwrite)
 
     @property
@@ -105,14 +107,13 @@ class HistoricalJob(LakeRetrievalJob):
         self,
         *,
         lake: Lake,
-        statement: str,
         rows: EntityRows,
         views: Sequence[ViewRead],
         feature_refs: list[str],
         on_demand_feature_views: list[OnDemandFeatureView],
         full_feature_names: bool,
     ) -> None:
-        super().__init__(lake=lake, statement=statement)
+        super().__init__(lake=lake, statement=historical(views))
         self._rows = rows
         self._views = views
         self._feature_refs = feature_refs
@@ -120,8 +121,13 @@ class HistoricalJob(LakeRetrievalJob):
         self._full_feature_names = full_feature_names
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        with self._answer() as answer:
-            return answer.to_arrow_table()
+        # A view at a time: what its joins have sorted and hashed, DuckDB keeps until the statement ends.
+        others = [historical([view], with_entity_rows=False) for view in self._views[1:]]
+        with self._session() as connection:
+            statements = [historical(self._views[:1]), *others]
+            parts = [connection.execute(statement).to_arrow_table() for statement in statements]
+        fields = [field for part in parts for field in part.schema]
+        return pa.Table.from_arrays([column for part in parts for column in part.columns], schema=pa.schema(fields))
 
     def _prepare(self, connection: DuckDBPyConnection) -> None:
         self._rows.load(connection, key_types=checked_key_types(connection, self._views))

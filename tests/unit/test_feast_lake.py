@@ -157,6 +157,21 @@ def test_full_names_bear_the_view_and_a_join_key_map_renames_the_key(store: Feat
     assert answer.select(["buyer__spend", "payer__spend"]).to_pylist() == [{"buyer__spend": 5.0, "payer__spend": 25.0}]
 
 
+def test_views_read_one_by_one_give_what_their_one_statement_gives(tmp_path: Path) -> None:
+    catalog = build_lake(tmp_path, {"features.purchases": PURCHASES, "features.visits": VISITS})
+    store = feature_store(catalog, tmp_path)
+    store.apply([CUSTOMER, CHANNEL, purchases_view(), visits_view()])
+    rows = asked(("bob", "2024-01-05"), ("ann", "2024-01-09"), ("ann", "2024-01-02"), channel=["web", "shop", "web"])
+    job = store.get_historical_features(rows, [*PURCHASE_FEATURES, "visits:visits"])
+    job.persist(SavedDatasetLakeStorage(table="training.by_one_statement"))
+    with connect(catalog) as connection:
+        saved = connection.execute("from training.by_one_statement").to_arrow_table()
+    answer = job.to_arrow()
+    assert answer.column_names == saved.column_names == [*rows.columns, "purchases", "spend", "visits"]
+    assert answer.to_pylist() == saved.to_pylist()
+    assert answer["visits"].null_count < 3
+
+
 def test_an_on_demand_view_is_computed_from_the_rows(home: Path, catalog: str) -> None:
     rate = RequestSource(name="rate", schema=[Field(name="rate", dtype=Float64)])
     purchases = purchases_view()
