@@ -127,11 +127,13 @@ def hold_back(home: Path, last: date) -> Path:
 
 
 def floor(home: Path, last: date) -> dict[str, float]:
-    """The same aggregation in plain DuckDB, from the same Parquet files into a DuckDB file."""
+    """The same aggregation in plain DuckDB, within the same memory, from the same Parquet files into a DuckDB file."""
     sql = FLOOR.format(raw=home / "raw", windows=", ".join(WINDOWS), first=FIRST_DAY + timedelta(days=31), last=last)
     script = home / "floor.sql"
     script.write_text(sql)
-    program = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute(open(sys.argv[2]).read())"
+    memory = os.environ.get("MILLPOND_MEMORY")
+    limited = f"config={{'memory_limit': '{memory}'}}" if memory else ""
+    program = f"import duckdb, sys; duckdb.connect(sys.argv[1], {limited}).execute(open(sys.argv[2]).read())"
     return run([sys.executable, "-c", program, str(home / "floor.db"), str(script)], home)
 
 
