@@ -81,6 +81,7 @@ def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> s
     rows = [f"entity_rows.* exclude ({ROW}, {AT})"] if with_entity_rows else []
     columns = ",\n    ".join([*rows, *features])
     preparation = "with\n" + ",\n".join(steps) + "\n" if steps else ""
+    # Without the final sort DuckDB 1.5 may wait for ever: for an answer's first rows, which wait for their reader.
     return (
         f"{preparation}select\n    {columns}\nfrom {ENTITY_ROWS} as entity_rows\n{''.join(joins)}"
         f"order by entity_rows.{ROW}"
