@@ -207,6 +207,30 @@ def test_publishing_leaves_what_was_pushed_since(store: FeatureStore) -> None:
     assert read(store, "bob")["spend"] == [5.0]
 
 
+def test_publishing_as_of_an_earlier_day_takes_back_what_a_later_one_brought(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    assert publish_view(store, view, start=START, end=START) == (1, 2, 1)
+    assert packed(store, "ann") == Packed(int(START.timestamp()), [1, 10.0])
+    assert packed(store, "bob") is None
+
+
+def test_going_back_leaves_what_was_pushed_since_the_later_day(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    write(store, "2024-01-09 15:00", 50.0)
+    publish_view(store, view, start=START, end=START)
+    assert (read(store, "ann")["spend"], read(store, "bob")["spend"]) == ([50.0], [None])
+
+
+def test_newest_row_that_left_the_lake_makes_way_for_the_one_before_it(store: FeatureStore, home: Path) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    change(home, "delete from lake.features.purchases where observation_date = '2024-01-08'")
+    assert publish_view(store, view, start=START, end=END) == (1, 2, 1)
+    assert read(store, "ann")["spend"] == [10.0]
+
+
 def test_publishing_that_fails_changes_nothing(
     store: FeatureStore, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
