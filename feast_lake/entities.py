@@ -87,29 +87,28 @@ class EntityRows:
             LakeError: a key is text on one side and a number on the other, or a timestamp
                 cannot be understood.
         """
-        empty = self.table is not None and self.table.num_rows == 0
         casts = {}
         for key, kind in key_types.items():
             own = self.schema.field(key).type
-            if empty or pa.types.is_null(own):
+            if self._is_empty or pa.types.is_null(own):
                 casts[key] = kind
             elif _is_text(own) != (kind == "VARCHAR") and (_is_text(own) or _is_number(own)):
                 raise LakeError(f"Join key {key!r} is {own} in entity_df and {kind} in the lake")
         self._register(connection)
         with explained("take the entity rows"):
-            connection.execute(entity_rows(rows=self._relation(empty), timestamp=self.timestamp, casts=casts))
+            connection.execute(
+                entity_rows(rows=self._relation, timestamp=self.timestamp, moment=self._moment, casts=casts)
+            )
 
     def bounds(self, lake: Lake) -> tuple[datetime | None, datetime | None]:
         """The oldest and the newest timestamp, in UTC; None where there are no rows."""
-        at = f"cast({identifier(self.timestamp)} as timestamptz)"
         with (
             lake.read() if self.table is None else duckdb.connect() as connection,
             explained("read the entity rows' timestamps"),
         ):
             connection.execute("SET TimeZone = 'UTC'")
             self._register(connection)
-            empty = self.table is not None and self.table.num_rows == 0
-            query = f"select min({at}) as oldest, max({at}) as newest from {self._relation(empty)}"
+            query = f"select min({self._moment}) as oldest, max({self._moment}) as newest from {self._relation}"
             [row] = connection.execute(query).to_arrow_table().to_pylist()
         return row["oldest"], row["newest"]
 
@@ -117,9 +116,23 @@ class EntityRows:
         if self.table is not None:
             connection.register(_INPUT, self.table)
 
-    def _relation(self, empty: bool) -> str:
+    @property
+    def _is_empty(self) -> bool:
+        return self.table is not None and self.table.num_rows == 0
+
+    @property
+    def _moment(self) -> str:
+        """SQL: the timestamp of a row, in UTC where it has no zone."""
+        column = identifier(self.timestamp)
+        if _is_text(self.schema.field(self.timestamp).type) and not self._is_empty:
+            # DuckDB wants seconds before an offset, ISO 8601 does not.
+            column = rf"regexp_replace(cast({column} as varchar), '([T ]\d\d:\d\d)([^:\d])', '\1:00\2')"
+        return f"cast({column} as timestamptz)"
+
+    @property
+    def _relation(self) -> str:
         # The columns of an empty frame have any type, even one that is no timestamp.
-        if not empty:
+        if not self._is_empty:
             return self.relation
         timestamp = identifier(self.timestamp)
         return f"(select * replace (cast(null as timestamptz) as {timestamp}) from {self.relation})"

@@ -17,6 +17,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import compute_non_entity_date_range
+from feast.value_type import ValueType
 from pydantic import StrictInt, StrictStr
 
 from feast_lake.connection import literal
@@ -92,6 +93,8 @@ class LakeOfflineStore(OfflineStore):
             entity_df = rows_between(list(views.values()), start=start, end=end)
         rows = EntityRows.of(entity_df, lake)
         _check(rows, views)
+        for view in on_demand:
+            _check_request(rows, view)
         return HistoricalJob(
             lake=lake,
             rows=rows,
@@ -203,6 +206,16 @@ def _check(rows: EntityRows, views: dict[str, ViewRead]) -> None:
                     f"entity_df already has a column {feature!r}, a feature of {name}; "
                     "rename it, or ask for full_feature_names=True"
                 )
+
+
+def _check_request(rows: EntityRows, view: OnDemandFeatureView) -> None:
+    """Feast looks only at frames for what an on-demand view asks of the caller, and not at its type."""
+    for name, kind in view.get_request_data_schema().items():
+        if name not in rows.schema.names:
+            raise LakeError(f"entity_df has no column {name!r}, which {view.name} computes with")
+        found = rows.schema.field(name).type
+        if kind == ValueType.UNIX_TIMESTAMP and not (pa.types.is_timestamp(found) or pa.types.is_null(found)):
+            raise LakeError(f"Column {name!r} of entity_df is {found}; {view.name} computes with a timestamp")
 
 
 def _lake_source(source: DataSource | None) -> LakeSource:

@@ -16,18 +16,17 @@ from feast_lake.connection import identifier
 from feast_lake.expansion import expand_path
 from feast_lake.packed_store import Kept, Packed, PackedStore, Row, kept
 
-MARKS = "published_views"
+PUBLISHED = "publishings"
 _STAGED = "temp.staged"
 # SQLite takes 32,766 parameters.
 _KEYS_PER_STATEMENT = 10_000
-# The newer row wins; of equal age the one that comes later, where it says something else.
-_WINS = """
+# Of equal age the row that comes later counts; what says the same is not written again.
+_TAKES_ITS_PLACE = """
     on conflict (entity_key) do update set
         event_ts = excluded.event_ts, layout = excluded.layout, packed = excluded.packed
     where
-        excluded.event_ts > {table}.event_ts
-        or excluded.event_ts = {table}.event_ts
-        and (excluded.layout != {table}.layout or excluded.packed != {table}.packed)
+        {table}.event_ts <= {until}
+        and (excluded.event_ts, excluded.layout, excluded.packed) != ({table}.event_ts, {table}.layout, {table}.packed)
 """
 
 
@@ -73,7 +72,7 @@ class WalSqliteOnlineStore(PackedStore):
 
     def published_mark(self, config: RepoConfig, view: FeatureView) -> str | None:
         found = self._connection(config).execute(
-            f"select mark from {MARKS} where view = ?", [_name(kept(config, view))]
+            f"select mark from {PUBLISHED} where view = ?", [_name(kept(config, view))]
         )
         row = found.fetchone()
         return None if row is None else str(row[0])
@@ -95,14 +94,15 @@ class WalSqliteOnlineStore(PackedStore):
         with self._connection(config) as connection:
             connection.execute("begin immediate")
             connection.execute(f"drop table if exists {_table(view)}")
-            connection.execute(f"delete from {MARKS} where view = ?", [_name(view)])
+            connection.execute(f"delete from {PUBLISHED} where view = ?", [_name(view)])
 
     def _write(self, config: RepoConfig, view: Kept, rows: list[Row]) -> None:
         with self._connection(config) as connection:
             connection.execute("begin immediate")
             connection.executemany(
                 f"insert into {_table(view)} (entity_key, event_ts, layout, packed) "
-                f"values (?, ?, '{view.layout}', ?) {_WINS.format(table=_table(view))}",
+                f"values (?, ?, '{view.layout}', ?) "
+                f"{_TAKES_ITS_PLACE.format(table=_table(view), until='excluded.event_ts')}",
                 rows,
             )
 
@@ -121,28 +121,36 @@ class WalSqliteOnlineStore(PackedStore):
                 connection.executemany(f"insert into {_STAGED} values (?, ?, ?)", rows)
         with connection:
             connection.execute("begin immediate")
-            keys = self._publish_staged(connection, view)
-            removed = self._remove_vanished(connection, view, end)
-            connection.execute(f"insert or replace into {MARKS} values (?, ?)", [_name(view), mark])
+            until = max(end, _last_end(connection, view) or end)
+            keys = self._publish_staged(connection, view, until)
+            removed = self._remove_vanished(connection, view, until)
+            connection.execute(f"insert or replace into {PUBLISHED} values (?, ?, ?)", [_name(view), mark, end])
         connection.execute(f"drop table {_STAGED}")
         return keys, removed
 
-    def _publish_staged(self, connection: sqlite3.Connection, view: Kept) -> int:
+    def _publish_staged(self, connection: sqlite3.Connection, view: Kept, until: int) -> int:
         # Rows of another layout cannot be read, and would stand in the way of older ones.
         connection.execute(f"delete from {_table(view)} where layout != ?", [view.layout])
         connection.execute(
             f"insert into {_table(view)} (entity_key, event_ts, layout, packed) "
-            f"select entity_key, event_ts, ?, packed from {_STAGED} where true {_WINS.format(table=_table(view))}",
+            f"select entity_key, event_ts, ?, packed from {_STAGED} where true "
+            f"{_TAKES_ITS_PLACE.format(table=_table(view), until=until)}",
             [view.layout],
         )
         return int(connection.execute(f"select count(*) from {_STAGED}").fetchone()[0])
 
-    def _remove_vanished(self, connection: sqlite3.Connection, view: Kept, end: int) -> int:
+    def _remove_vanished(self, connection: sqlite3.Connection, view: Kept, until: int) -> int:
         """Keys that were not published and have nothing newer."""
         return connection.execute(
             f"delete from {_table(view)} where event_ts <= ? and entity_key not in (select entity_key from {_STAGED})",
-            [end],
+            [until],
         ).rowcount
+
+
+def _last_end(connection: sqlite3.Connection, view: Kept) -> int | None:
+    """The `end` of a view's last publishing; None: there was none."""
+    found = connection.execute(f"select until from {PUBLISHED} where view = ?", [_name(view)]).fetchone()
+    return found and int(found[0])
 
 
 def _found(connection: sqlite3.Connection, view: Kept, keys: Sequence[bytes]) -> dict[bytes, Packed]:
@@ -163,7 +171,7 @@ def _connect(config: RepoConfig) -> sqlite3.Connection:
     connection.execute("pragma journal_mode = wal")
     # In WAL mode a crash cannot corrupt the file; the last commits are published again.
     connection.execute("pragma synchronous = normal")
-    connection.execute(f"create table if not exists {MARKS} (view text primary key, mark text)")
+    connection.execute(f"create table if not exists {PUBLISHED} (view text primary key, mark text, until integer)")
     return connection
 
 

@@ -90,7 +90,7 @@ def kinds(view: FeatureView) -> list[ValueType]:
 
 
 class PackedStore(OnlineStore):
-    """An online store in which a value never makes way for an older one."""
+    """An online store in which a value makes way for an older one only where it was published, and is so no longer."""
 
     # Each version of a view is kept under its own name.
     _versioned_read_supported = True
@@ -171,12 +171,14 @@ class PackedStore(OnlineStore):
         end: datetime,
         mark: str = "",
     ) -> Replaced:
-        """Make a view hold these rows and what was written for a time after `end`, nothing else.
+        """Make a view hold these rows and what was pushed for a time after `end`, nothing else.
+
+        What the last publishing with a later `end` brought goes too, as far as that end: the lake went back.
 
         Args:
             batches: the view's join keys, each under its name, `event_ts` (seconds) and `packed` (see Row). At most one
                 row per key.
-            end: newest timestamp that the rows may have.
+            end: newest timestamp that the rows may have; up to it they are all that there is.
             mark: kept beside the view for `published_mark`.
         """
         names = [column.name for column in table.entity_columns]

@@ -7,7 +7,7 @@ keys and timestamps alone:
     others_<n>    the rest
     matched_<n>   for each entity row the timestamp of the row to use; for the rest by an ASOF join
     found_<n>     the rows of that timestamp, with their features
-    tied_<n>      entity rows for which there are several
+    tied_<n>      entity rows for which there are several: of these the rows are read again, with all that ranks them
     features_<n>  the features of one row each
 
 An ASOF join sorts both sides, an equality join does not, and rows asked for are often the view's own.
@@ -29,6 +29,7 @@ ENTITY_ROWS = "temp.__lake_entity_rows"
 ROW = "__lake_row"
 AT = "__lake_at"
 CREATED = "__lake_created"
+_RANK = "__lake_rank_"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ViewRead:
         known_by_row: use only rows created at or before the entity row's timestamp.
         name: of the view, for messages.
         declared: source's column → the type that Feast was told; not all need be there.
+        ranked_by: source's columns that decide between rows equal in key and timestamps, those of all features of the
+            view, so that it does not matter which are asked for; none: those that are.
     """
 
     relation: str
@@ -56,12 +59,18 @@ class ViewRead:
     known_by_row: bool = False
     name: str = "the view"
     declared: dict[str, ValueType] = field(default_factory=dict)
+    ranked_by: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The source's columns that a read needs."""
         timestamps = filter(None, (self.timestamp, self.created))
-        return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps]))
+        return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps, *self.ranks]))
+
+    @property
+    def ranks(self) -> list[str]:
+        """The columns that decide between rows equal in key and timestamps, in their order."""
+        return sorted(self.ranked_by or self.features.values())
 
 
 def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> str:
@@ -69,8 +78,8 @@ def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> s
 
     Expects the table ENTITY_ROWS (see entity_rows) to exist. Among the rows of a view with the
     entity row's keys, not newer than its timestamp and not older than ttl, the newest wins, then
-    the newest created, then the greatest features in the order of their names, so that equal lakes
-    give equal answers. No such row: the features are null.
+    the newest created, then the greatest features of the view in the order of their columns' names,
+    so that equal lakes give equal answers. No such row: the features are null.
 
     Args:
         with_entity_rows: whether the rows' own columns stand before the features.
@@ -88,7 +97,7 @@ def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> s
     )
 
 
-def entity_rows(*, rows: str, timestamp: str, casts: dict[str, str]) -> str:
+def entity_rows(*, rows: str, timestamp: str, moment: str, casts: dict[str, str]) -> str:
     """Put the entity rows into ENTITY_ROWS, numbered, with their timestamp in UTC.
 
     A temporary table has a known size; over a frame or a stream of unknown size DuckDB plans a
@@ -96,16 +105,16 @@ def entity_rows(*, rows: str, timestamp: str, casts: dict[str, str]) -> str:
 
     Args:
         rows: stands after FROM.
-        timestamp: the rows' timestamp column; its type must be castable to TIMESTAMPTZ.
+        timestamp: the rows' timestamp column.
+        moment: SQL of it as TIMESTAMPTZ.
         casts: column → type, for columns whose own type says nothing (all null, no rows).
     """
-    in_utc = f"cast({identifier(timestamp)} as timestamptz)"
     replaced = [f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in casts.items()]
     return (
         f"create temp table {ENTITY_ROWS.removeprefix('temp.')} as\n"
         f"select\n    row_number() over () as {ROW},\n"
-        f"    * replace ({', '.join([f'{in_utc} as {identifier(timestamp)}', *replaced])}),\n"
-        f"    cast({in_utc} as timestamp) as {AT}\n"
+        f"    * replace ({', '.join([f'{moment} as {identifier(timestamp)}', *replaced])}),\n"
+        f"    cast({moment} as timestamp) as {AT}\n"
         f"from {rows} as entity_rows"
     )
 
@@ -126,7 +135,7 @@ def rows_between(views: Sequence[ViewRead], *, start: datetime, end: datetime) -
 def latest_rows(view: ViewRead, *, start: datetime, end: datetime) -> str:
     """The newest row of each key with a timestamp from start to end, both inclusive; ties as in `historical`."""
     keys = ", ".join(map(identifier, view.keys))
-    newest = _greatest(map(identifier, [*filter(None, (view.timestamp, view.created)), *sorted(view.features)]))
+    newest = _greatest(map(identifier, [*filter(None, (view.timestamp, view.created)), *view.ranks]))
     partition = f"partition by {keys} " if keys else ""
     return f"{all_rows(view, start=start, end=end)}\nqualify row_number() over ({partition}order by {newest}) = 1"
 
@@ -151,25 +160,30 @@ def _steps(number: int, view: ViewRead) -> list[str]:
     match = [f"matched_{number} as (\n{_matched_known(view)}\n)"] if known_by_row else _match(number, view)
     same_created = f" and matched.{CREATED} = source.{CREATED}" if known_by_row else ""
     features = ", ".join(f"source.{identifier(name)}" for name in view.features)
-    created = f", source.{CREATED}" if view.created else ""
-    tie_break = _greatest([*([CREATED] if view.created else []), *map(identifier, sorted(view.features))])
+    same = f"{_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}"
+    ranks = [*([CREATED] if view.created else []), *(f"{_RANK}{place}" for place in range(len(view.ranks)))]
+    tie_break = _greatest(f"source.{name}" for name in ranks)
     return [
         *match,
         (
             f"found_{number} as (\n"
-            f"    select matched.{ROW}{created}, {features}\n"
+            f"    select matched.{ROW}, {features}\n"
             f"    from matched_{number} as matched\n"
-            f"    join {_source(view, features=True)} as source\n"
-            f"        on {_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}\n)"
+            f"    join {_source(view, columns=_features(view))} as source\n"
+            f"        on {same}\n)"
         ),
         f"tied_{number} as (\n    select {ROW} from found_{number} group by {ROW} having count(*) > 1\n)",
-        # Ranking sorts rows with all their features, and few views have two rows of one key and timestamp.
+        # Ranking reads and sorts all features, and few views have two rows of one key and timestamp.
         (
             f"features_{number} as (\n"
             f"    from found_{number} anti join tied_{number} using ({ROW})\n"
             f"    union all\n"
-            f"    from found_{number} semi join tied_{number} using ({ROW})\n"
-            f"    qualify row_number() over (partition by {ROW} order by {tie_break}) = 1\n)"
+            f"    select matched.{ROW}, {features}\n"
+            f"    from matched_{number} as matched\n"
+            f"    semi join tied_{number} using ({ROW})\n"
+            f"    join {_source(view, columns=[*_features(view), *_ranks(view)])} as source\n"
+            f"        on {same}\n"
+            f"    qualify row_number() over (partition by matched.{ROW} order by {tie_break}) = 1\n)"
         ),
     ]
 
@@ -241,13 +255,19 @@ def _keys(view: ViewRead) -> list[str]:
     return [f"{identifier(column)} as {identifier(name)}" for name, column in view.keys.items()]
 
 
-def _source(view: ViewRead, *, features: bool = False) -> str:
-    columns = [*_keys(view), f"cast({identifier(view.timestamp)} as timestamp) as {AT}"]
+def _features(view: ViewRead) -> list[str]:
+    return [f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()]
+
+
+def _ranks(view: ViewRead) -> list[str]:
+    return [f"{identifier(column)} as {_RANK}{place}" for place, column in enumerate(view.ranks)]
+
+
+def _source(view: ViewRead, *, columns: Sequence[str] = ()) -> str:
+    own = [*_keys(view), f"cast({identifier(view.timestamp)} as timestamp) as {AT}"]
     if view.created:
-        columns.append(f"cast({identifier(view.created)} as timestamp) as {CREATED}")
-    if features:
-        columns += [f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()]
-    return f"(select {', '.join(columns)} from {view.relation} as source)"
+        own.append(f"cast({identifier(view.created)} as timestamp) as {CREATED}")
+    return f"(select {', '.join([*own, *columns])} from {view.relation} as source)"
 
 
 def _in_utc(column: str, *, name: str) -> str:

@@ -44,9 +44,11 @@ def publish_view(
 ) -> Replaced:
     """Make the online store hold the newest row of each key from start to end, both inclusive.
 
-    Keys that have no such row vanish online, unless something newer than `end` was pushed. All in one transaction.
+    All that was there for a time up to `end` makes way, newer rows that the lake no longer has included; what was
+    pushed for a later time stays. Where the last publishing had a later end, that one counts: what it brought goes too.
 
     Args:
+        end: up to when the lake is complete, such as the moment that it was built for.
         mark: what `published_mark` will say of this view, such as the lake's snapshot.
 
     Raises:

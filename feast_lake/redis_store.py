@@ -32,7 +32,7 @@ local function entity(key)
     return string.sub(key, ARGV[2] + 1)
 end
 """
-# Then, for each row: its time and what to write. Of equal age what comes later counts.
+# Then, for each row: what is there stays if it is newer than this, and what to write.
 WRITE = f"""{_SHARED}
 for i = 2, #KEYS do
     local there = redis.call('GET', KEYS[i])
@@ -109,7 +109,8 @@ class LakeRedisOnlineStore(PackedStore):
     @_answered()
     def _drop(self, config: RepoConfig, view: Kept) -> None:
         client = self._client(config)
-        client.hdel(_marks(view.project), view.view)
+        for told in (_marks(view.project), _until(view.project)):
+            client.hdel(told, view.view)
         for keys in _parts(client.scan_iter(_literally(_prefix(view)) + b"*", count=10_000)):
             client.delete(*keys)
 
@@ -120,10 +121,15 @@ class LakeRedisOnlineStore(PackedStore):
             self._add(client, pipe, view, rows)
             pipe.execute()
 
-    def _add(self, client: Any, pipe: Any, view: Kept, rows: list[Row]) -> None:
+    def _add(self, client: Any, pipe: Any, view: Kept, rows: list[Row], until: int | None = None) -> None:
+        """Write rows, each unless a row newer than `until`, or than itself, is there."""
         write = client.register_script(WRITE)
         for part in _parts(rows):
-            values = [value for _, at, packed in part for value in (at, f"{view.layout} {at} {packed}")]
+            values = [
+                value
+                for _, at, packed in part
+                for value in (at if until is None else until, f"{view.layout} {at} {packed}")
+            ]
             rows_at = [_prefix(view) + key for key, _, _ in part]
             write([_keys(view), *rows_at], [view.layout, len(_prefix(view)), *values], client=pipe)
 
@@ -133,24 +139,28 @@ class LakeRedisOnlineStore(PackedStore):
     ) -> tuple[int, int]:
         client = self._client(config)
         staged = f"{_keys(view)}:{uuid4().hex}"
+        until = max(end, int(client.hget(_until(view.project), view.view) or end))
+        # Kept until the view is whole, for this run may be killed.
+        client.hset(_until(view.project), view.view, until)
         client.hdel(_marks(view.project), view.view)
         for rows in batches:
             with client.pipeline(transaction=False) as pipe:
-                self._add(client, pipe, view, rows)
+                self._add(client, pipe, view, rows, until)
                 pipe.sadd(staged, *(key for key, _, _ in rows))
                 # What a publishing that was killed leaves goes by itself.
                 pipe.expire(staged, 86_400)
                 pipe.execute()
         keys = int(client.scard(staged))
-        removed = self._remove(client, view, client.sdiff(_keys(view), staged), end)
+        removed = self._remove(client, view, client.sdiff(_keys(view), staged), until)
         client.delete(staged)
+        client.hset(_until(view.project), view.view, end)
         client.hset(_marks(view.project), view.view, mark)
         return keys, removed
 
-    def _remove(self, client: Any, view: Kept, keys: Iterable[bytes], end: int) -> int:
+    def _remove(self, client: Any, view: Kept, keys: Iterable[bytes], until: int) -> int:
         remove = client.register_script(REMOVE)
         parts = _parts(_prefix(view) + key for key in keys)
-        return sum(int(remove([_keys(view), *part], [view.layout, len(_prefix(view)), end])) for part in parts)
+        return sum(int(remove([_keys(view), *part], [view.layout, len(_prefix(view)), until])) for part in parts)
 
     @_answered()
     def forget(self, config: RepoConfig, values: Iterable[str]) -> int:
@@ -209,3 +219,7 @@ def _keys(view: Kept) -> str:
 
 def _marks(project: str) -> str:
     return f"{project}:marks"
+
+
+def _until(project: str) -> str:
+    return f"{project}:until"

@@ -71,6 +71,7 @@ def _read(view: FeatureView, features: Sequence[str], *, full_names: bool, known
         known_by_row=known_by_row,
         name=view.name,
         declared={to_column.get(name, name): types[name] for name in features if name in types},
+        ranked_by=tuple(to_column.get(name, name) for name in types),
     )
 
 

@@ -16,7 +16,11 @@ from typing import Any
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
-from feast.type_map import VALUE_TYPE_TO_PROTO_VALUE_MAP, python_values_to_proto_values
+from feast.type_map import (
+    NULL_TIMESTAMP_INT_VALUE,
+    VALUE_TYPE_TO_PROTO_VALUE_MAP,
+    python_values_to_proto_values,
+)
 from feast.value_type import ValueType
 
 _STRING = struct.Struct("<II")
@@ -104,6 +108,11 @@ def decoder(kind: ValueType) -> Callable[[Any], Any] | None:
     return _DECODERS.get(kind)
 
 
+def _moment(seconds: int | None) -> datetime | None:
+    """None also for the number that Feast writes where a frame has no time."""
+    return None if seconds is None or seconds == NULL_TIMESTAMP_INT_VALUE else datetime.fromtimestamp(seconds, UTC)
+
+
 def to_proto(kind: ValueType) -> Callable[[Any], ValueProto]:
     """Makes Feast's value of one in JSON."""
     field, decode = VALUE_TYPE_TO_PROTO_VALUE_MAP[kind], decoder(kind)
@@ -122,5 +131,5 @@ _KIND_OF: dict[str, ValueType] = {field: kind for kind, field in VALUE_TYPE_TO_P
 _SAME_IN_PROTO = {ValueType[name] for name in _SCALARS if name != "BYTES"}
 _DECODERS: dict[ValueType, Callable[[Any], Any]] = {
     ValueType.BYTES: b64decode,
-    ValueType.UNIX_TIMESTAMP: lambda seconds: datetime.fromtimestamp(seconds, UTC),
+    ValueType.UNIX_TIMESTAMP: _moment,
 }

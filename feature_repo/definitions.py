@@ -110,7 +110,10 @@ REQUEST_TIME = RequestSource(
 
 
 def customer_now(inputs: dict[str, Any]) -> dict[str, Any]:
-    """What holds at request time. Lists in and out, not single values: Feast's historical reads know only those."""
+    """What holds at request time. Lists in and out, not single values: Feast's historical reads know only those.
+
+    That nothing happened is said only of a customer who is known, not beyond the ttl: else nobody knows.
+    """
     # Feast keeps this function without its module, so it brings along what it uses.
     from datetime import UTC, datetime
 
@@ -122,18 +125,30 @@ def customer_now(inputs: dict[str, Any]) -> dict[str, Any]:
     asked, bought, left = (
         [moment(at) for at in inputs[name]] for name in ("request_time", "last_purchase_at", "last_unsubscribe_at")
     )
+    known = [days is not None and days == days for days in inputs["known_days"]]
     days = [(now.date() - at.date()).days if now and at else None for now, at in zip(asked, bought, strict=True)]
     return {
         "days_since_last_purchase_now": days,
-        "bought_today": [since == 0 if now else None for now, since in zip(asked, days, strict=True)],
-        "unsubscribed_now": [at is not None if now else None for now, at in zip(asked, left, strict=True)],
+        "bought_today": [
+            since == 0 if now and (at or is_known) else None
+            for now, at, since, is_known in zip(asked, bought, days, known, strict=True)
+        ],
+        "unsubscribed_now": [
+            at is not None if now and (at or is_known) else None
+            for now, at, is_known in zip(asked, left, known, strict=True)
+        ],
     }
 
 
 def customer_now_view(views: dict[str, FeatureView]) -> OnDemandFeatureView:
-    """The view on demand over the views that events are pushed into."""
+    """The view on demand over the views that events are pushed into; the profile says whether a customer is known."""
     return on_demand_feature_view(
-        sources=[views["last_purchase"], views["last_unsubscribe"], REQUEST_TIME],
+        sources=[
+            views["last_purchase"],
+            views["last_unsubscribe"],
+            views["customer_profile"][["known_days"]],
+            REQUEST_TIME,
+        ],
         # Without descriptions of their own, for Feast would not find such fields among those that it infers.
         schema=[
             Field(name="days_since_last_purchase_now", dtype=Int64),
@@ -142,9 +157,9 @@ def customer_now_view(views: dict[str, FeatureView]) -> OnDemandFeatureView:
         ],
         mode="python",
         description=(
-            "What holds at request_time; all null without one. days_since_last_purchase_now: UTC days from the last "
-            "purchase; null: none. bought_today: the last purchase was on that day. unsubscribed_now: an unsubscribe "
-            "without a later consent is known."
+            "What holds at request_time; all null without one, and of an unknown customer. "
+            "days_since_last_purchase_now: UTC days from the last purchase; null: none. bought_today: the last one "
+            "was on that day. unsubscribed_now: an unsubscribe without a later consent is known."
         ),
     )(customer_now)
 
@@ -165,7 +180,9 @@ MODELS = feature_models(json.loads(newest_manifest().read_text()))
 VIEWS = {model["name"]: feature_view(model) for model in MODELS}
 
 # Without the views that it reads, as in a repository that dropped them, there is nothing to say on demand.
-ON_DEMAND = [customer_now_view(VIEWS)] if {"last_purchase", "last_unsubscribe"} <= VIEWS.keys() else []
+ON_DEMAND = (
+    [customer_now_view(VIEWS)] if {"last_purchase", "last_unsubscribe", "customer_profile"} <= VIEWS.keys() else []
+)
 
 # Feast collects the objects that are attributes of this module.
 globals().update(

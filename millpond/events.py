@@ -117,6 +117,8 @@ def record(
     moment = known_at or datetime.now(UTC)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     rows = cast("list[Row]", events.to_dict("records")) if isinstance(events, pd.DataFrame) else list(events)
+    if not all(isinstance(row, dict) for row in rows):
+        raise BadEvent("events are no rows: give a list of dicts, or a data frame; nothing was recorded")
     tables = {table: typed(table, part, known_at=moment) for table, part in _by_table(KINDS[kind], rows).items()}
     recorded = tables[KINDS[kind].table]
     if recorded.num_rows == 0:
@@ -224,9 +226,9 @@ def _newest(kind: Kind, tables: dict[str, pa.Table]) -> tuple[pd.DataFrame, Coun
 def _newer_than_online(store: FeatureStore, kind: Kind, newest: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     """Rows to push: those with a later event than the one that is online.
 
-    A row that is pushed is stamped with the time of its event. Where the online row bears a later stamp, because it was
-    published for a later date, the stamp is the moment of recording or that of the online row: else the store
-    would take the event for an old one.
+    A row that is pushed is stamped with the time of its event. Where the event was before today, or the online row
+    bears a later stamp, because it was published for a later date, the stamp is the moment of recording or that of the
+    online row: else the store would take the event for an old one, now or when today is published without knowing it.
     """
     if newest.empty:
         return newest
@@ -236,7 +238,8 @@ def _newer_than_online(store: FeatureStore, kind: Kind, newest: pd.DataFrame, mo
     stamped = pd.to_datetime(pd.Series(online[f"{kind.feature}__ts"]), unit="s")
     now = pd.Series(pd.Timestamp(moment).tz_localize(None).floor("s"), index=stamped.index)
     late = stamped.where(stamped > now, now)
-    stamp = newest["event_at"].where(newest["event_at"] > stamped, late)
+    in_time = (newest["event_at"] > stamped) & (newest["event_at"] > now.dt.normalize())
+    stamp = newest["event_at"].where(in_time, late)
     rows = pd.DataFrame(
         {"customer_id": newest["customer_id"], kind.feature: newest["event_at"], "observation_date": stamp}
     )

@@ -105,9 +105,13 @@ class Reader:
             request: what on-demand views ask for, the same for all keys; `request_time` is `at` unless given.
 
         Raises:
-            UnknownFeatures: a key lacks a join key, or is no text.
+            UnknownFeatures: a key lacks a join key, or is no text; keys that are one text; `at` is no datetime.
         """
+        if isinstance(keys, str):
+            raise UnknownFeatures(f"keys are the text {keys!r}; give a list of keys, such as [{keys!r}]")
         moment = at or datetime.now(UTC)
+        if not isinstance(moment, datetime):
+            raise UnknownFeatures(f"at is {moment!r}; expected a datetime")
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         rows = [self._key(key) for key in keys]
         if not rows:

@@ -14,6 +14,7 @@ from feast import FeatureStore
 from feast.data_source import PushMode
 from typer.testing import CliRunner
 
+from feast_lake import LakeError, publish_view
 from millpond import cli, dbt, errors, events, features, lake, pipeline, settings
 from millpond.reader import Reader
 from training import model_store
@@ -80,6 +81,10 @@ def online(store: FeatureStore, key: str, asked: datetime | None = NOW) -> dict[
     }
 
 
+def _in_utc(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for name, v in row.items()}
+
+
 def record(store: FeatureStore, kind: str, *rows: dict[str, Any]) -> events.Recorded:
     return events.record(kind, rows, store=store, known_at=NOW)
 
@@ -116,6 +121,14 @@ class TestRecording:
         found = online(store, "c5")
         assert (found["last_purchase_at"], found["bought_today"]) == (at(23, day=5), False)
 
+    def test_a_late_visit_of_yesterday_outlives_the_publishing_of_today(self, store: FeatureStore) -> None:
+        view = store.get_feature_view("last_visit")
+        start, yesterday, today = (datetime(2024, *day, tzinfo=UTC) for day in ((1, 20), (2, 5), (2, 6)))
+        publish_view(store, view, start=start, end=yesterday)
+        assert record(store, "visit", visit("c9", at(23, day=5))).pushed == 1
+        publish_view(store, view, start=start, end=today)
+        assert online(store, "c9")["last_visit_at"] == at(23, day=5)
+
     def test_a_return_is_no_purchase(self, store: FeatureStore) -> None:
         returned = LINE | {"line_no": 2, "quantity": -1, "net_amount": -5}
         back = invoice("c6", at(10), lines=[LINE, returned])
@@ -141,6 +154,26 @@ class TestRecording:
         assert (fresh.values["unsubscribed_now"], fresh.stale) == (True, ())
         assert set(stale.stale) == {kind.view for kind in events.KINDS.values()}
         assert set(stale.values.values()) == {None}
+
+    def test_what_a_reader_cannot_read_by_is_one_line(self, store: FeatureStore) -> None:
+        reader = Reader("real_time", store=store)
+        for keys, moment, message in (
+            ("c7", NOW, r"keys are the text 'c7'; give a list of keys, such as \['c7'\]"),
+            ([7], NOW, "key 7: real_time is read by customer_id; give each of them, as text"),
+            (["c7"], NOW.date(), r"at is datetime.date\(2024, 2, 6\); expected a datetime"),
+        ):
+            with pytest.raises(errors.UnknownFeatures, match=message):
+                reader.read(keys, at=moment)  # type: ignore[arg-type]
+
+    def test_history_without_the_moment_of_request_is_one_line(self, store: FeatureStore) -> None:
+        service = store.get_feature_service("real_time")
+        rows = "select 'c7' as customer_id, date '2024-02-07' as event_timestamp"
+        for request, message in (
+            ("", "entity_df has no column 'request_time', which customer_now computes with"),
+            (", '2024-02-07' as request_time", "Column 'request_time' of entity_df is string; customer_now computes"),
+        ):
+            with pytest.raises(LakeError, match=message):
+                store.get_historical_features(f"{rows}{request}", service)
 
     def test_an_unknown_service_cannot_be_audited(self, store: FeatureStore) -> None:
         done = CliRunner().invoke(cli.app, ["audit", "churn"])
@@ -183,7 +216,24 @@ class TestRecording:
             rows.assign(request_time=asked), store.get_feature_service("real_time")
         ).to_arrow()
         assert found["days_since_last_purchase_now"].to_pylist() == [1, None]
-        assert found["bought_today"].to_pylist() == [False, False]
+        assert found["bought_today"].to_pylist() == [False, None]
+
+    @pytest.mark.parametrize("days", [0, 30])
+    def test_history_and_a_reader_say_the_same_of_everybody_known_too_old_or_unknown(
+        self, store: FeatureStore, days: int
+    ) -> None:
+        asked = datetime(2024, 2, 7, 6, tzinfo=UTC) + timedelta(days=days)
+        with lake.connect() as connection:
+            # But of c8, whose visit was recorded after that build.
+            found = connection.execute("select customer_id from marts.customer_keys where customer_key != 'c8'")
+            customers = [row[0] for row in found.fetchall()]
+        rows = pd.DataFrame({"customer_id": [*customers, "nobody"], "event_timestamp": asked, "request_time": asked})
+        reader = Reader("real_time", store=store)
+        history = store.get_historical_features(rows, store.get_feature_service("real_time")).to_arrow()
+        expected = history.select(reader.feature_names).to_pylist()
+        served = [vector.values for vector in reader.read([*customers, "nobody"], at=asked)]
+        assert served == [_in_utc(row) for row in expected]
+        assert {row["unsubscribed_now"] for row in expected} == ({None} if days else {True, False, None})
 
 
 def drift(*words: str) -> tuple[int, str]:
@@ -285,6 +335,11 @@ class TestWithoutALake:
         with pytest.raises(errors.BadEvent, match=message):
             events.record(kind, [row], known_at=NOW)
         assert not list(settings.home().glob("raw/*/*/*"))
+
+    @pytest.mark.parametrize("rows", ["visit", [["v1"]]])
+    def test_what_is_no_list_of_rows_is_one_line(self, rows: Any) -> None:
+        with pytest.raises(errors.BadEvent, match="events are no rows: give a list of dicts, or a data frame"):
+            events.record("visit", rows)
 
     @pytest.mark.parametrize(
         ("name", "text", "message"),

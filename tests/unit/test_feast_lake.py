@@ -309,7 +309,10 @@ def test_a_timestamp_that_may_be_misread_is_an_error(store: FeatureStore, moment
 def test_naive_and_aware_times_may_be_mixed_and_texts_are_iso_8601(store: FeatureStore) -> None:
     tokyo = timezone(timedelta(hours=9))
     mixed = [datetime(2024, 1, 8), datetime(2024, 1, 8, tzinfo=tokyo), datetime(2024, 1, 8, 9, tzinfo=tokyo)]
-    for moments in (mixed, [moment.isoformat() for moment in mixed]):
+    for moments in (
+        mixed,
+        *([moment.isoformat(timespec=to) for moment in mixed] for to in ("minutes", "microseconds")),
+    ):
         rows = pd.DataFrame({"customer_id": "ann", "event_timestamp": pd.Series(moments, dtype="object")})
         assert spend(store, rows) == [25.0, 10.0, 25.0]
 

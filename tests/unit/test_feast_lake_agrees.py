@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from feast_lake import LakeSource
 from feast_lake.entities import EntityRows
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead, historical
+from feast_lake.point_in_time import ViewRead
 from feast_lake.retrieval import HistoricalJob
 from feast_lake_fixtures import CHANNEL, CUSTOMER, build_lake, feature_store, view
 
@@ -97,7 +97,6 @@ def test_the_answer_is_that_of_a_plain_loop(
     frame["event_timestamp"] = pd.to_datetime(frame["event_timestamp"], utc=True)
     job = HistoricalJob(
         lake=lake,
-        statement=historical([read]),
         rows=EntityRows.of(frame, lake),
         views=[read],
         feature_refs=[],

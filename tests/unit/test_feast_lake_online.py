@@ -22,7 +22,7 @@ from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feast_lake import LakeError, publish_view, wire
+from feast_lake import LakeError, LakeSource, publish_view, wire
 from feast_lake.online_store import WalSqliteOnlineStore
 from feast_lake.packed_store import Packed, kept
 from feast_lake.publishing import online_store
@@ -159,6 +159,31 @@ def test_publishing_stores_what_materializing_stores(store: FeatureStore, home: 
     assert packed(store, "bob") == Packed(int(datetime(2024, 1, 8, tzinfo=UTC).timestamp()), [None, 5.0])
 
 
+def test_a_time_that_is_null_is_null_however_it_was_written(home: Path) -> None:
+    select = """
+        select *, date '2024-01-08' as observation_date
+        from (values ('ann', null::timestamp), ('bob', timestamp '2024-01-05')) as rows (customer_id, seen_at)
+    """
+    catalog = build_lake(home / "lake", {"features.seen": select})
+    store = feature_store(catalog, home)
+    source = LakeSource(table="features.seen", timestamp_field="observation_date")
+    store.apply([CUSTOMER, feature_view("seen", source, {"seen_at": UnixTimestamp})])
+
+    def seen_at() -> list[Any]:
+        keys = [{"customer_id": name} for name in ("ann", "bob", "cleo")]
+        found: list[Any] = store.get_online_features(["seen:seen_at"], keys).to_dict()["seen_at"]
+        return found
+
+    publish_view(store, store.get_feature_view("seen"), start=START, end=END)
+    published = seen_at()
+    store.materialize(START, END)
+    assert seen_at() == published == [None, datetime(2024, 1, 5, tzinfo=UTC), None]
+    later = pd.Timestamp("2024-01-10")
+    pushed = pd.DataFrame({"customer_id": ["ann", "bob"], "observation_date": later, "seen_at": [later, pd.NaT]})
+    store.write_to_online_store("seen", pushed)
+    assert seen_at() == [later.to_pydatetime().replace(tzinfo=UTC), None, None]
+
+
 def test_what_left_the_lake_leaves_the_store(store: FeatureStore, home: Path) -> None:
     view = store.get_feature_view("purchases")
     assert publish_view(store, view, start=START, end=END) == (2, 4, 0)
@@ -205,6 +230,30 @@ def test_publishing_leaves_what_was_pushed_since(store: FeatureStore) -> None:
     publish_view(store, store.get_feature_view("purchases"), start=START, end=END)
     assert read(store, "ann")["spend"] == [50.0]
     assert read(store, "bob")["spend"] == [5.0]
+
+
+def test_publishing_as_of_an_earlier_day_takes_back_what_a_later_one_brought(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    assert publish_view(store, view, start=START, end=START) == (1, 2, 1)
+    assert packed(store, "ann") == Packed(int(START.timestamp()), [1, 10.0])
+    assert packed(store, "bob") is None
+
+
+def test_going_back_leaves_what_was_pushed_since_the_later_day(store: FeatureStore) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    write(store, "2024-01-09 15:00", 50.0)
+    publish_view(store, view, start=START, end=START)
+    assert (read(store, "ann")["spend"], read(store, "bob")["spend"]) == ([50.0], [None])
+
+
+def test_newest_row_that_left_the_lake_makes_way_for_the_one_before_it(store: FeatureStore, home: Path) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    change(home, "delete from lake.features.purchases where observation_date = '2024-01-08'")
+    assert publish_view(store, view, start=START, end=END) == (1, 2, 1)
+    assert read(store, "ann")["spend"] == [10.0]
 
 
 def test_publishing_that_fails_changes_nothing(

@@ -19,7 +19,18 @@ from feast.types import Float64, Int64
 import feast_lake
 from feast_lake import LakeError, LakeSource, SavedDatasetLakeStorage, connect, publish_view, publishing, retrieval
 from feast_lake.lake import Lake
-from feast_lake_fixtures import CUSTOMER, PURCHASES, asked, build_lake, feature_store, purchases_view, view
+from feast_lake_fixtures import (
+    CHANNEL,
+    CUSTOMER,
+    PURCHASES,
+    VISITS,
+    asked,
+    build_lake,
+    feature_store,
+    purchases_view,
+    view,
+    visits_view,
+)
 
 FEATURES = ["purchases:purchases", "purchases:spend"]
 FEATURE_NAMES = ["purchases", "spend"]
@@ -96,7 +107,7 @@ def test_of_equal_rows_the_greatest_is_taken_offline_and_online(tmp_path: Path) 
     assert (online["purchases"], online["spend"]) == ([3], [6.0])
 
 
-def test_a_read_of_some_features_ranks_equal_rows_by_these_alone(tmp_path: Path) -> None:
+def test_of_equal_rows_the_same_is_taken_whichever_features_are_asked_for(tmp_path: Path) -> None:
     store = altered(
         tmp_path,
         "insert into features.purchases values ('cleo', '2024-01-08', 4, 4.0), ('cleo', '2024-01-08', 3, 6.0)",
@@ -107,7 +118,23 @@ def test_a_read_of_some_features_ranks_equal_rows_by_these_alone(tmp_path: Path)
     online = store.get_online_features(FEATURES, [{"customer_id": "cleo"}]).to_dict()
     assert whole == [{"purchases": 4, "spend": 4.0}]
     assert (online["purchases"], online["spend"]) == ([4], [4.0])
-    assert spend(store, rows) == [6.0]
+    assert spend(store, rows) == [4.0]
+
+
+@pytest.mark.parametrize("known_by_row", [False, True])
+def test_of_equal_rows_the_one_created_last_is_taken_before_any_feature_is_compared(
+    tmp_path: Path, *, known_by_row: bool
+) -> None:
+    catalog = build_lake(tmp_path, {"features.visits": VISITS})
+    with connect(catalog, read_only=False) as lake:
+        # Of the two rows of the newest creation, the greater; the row created first is greater still.
+        lake.execute("insert into features.visits values ('ann', 'web', '2024-01-02 12:00', '2024-01-05', 5)")
+        lake.execute("insert into features.visits values ('ann', 'web', '2024-01-02 12:00', '2024-01-03', 9)")
+    store = feature_store(catalog, tmp_path)
+    store.apply([CUSTOMER, CHANNEL, visits_view()])
+    rows = asked(("ann", "2024-01-04"), ("ann", "2024-01-06"), channel=["web", "web"])
+    job = store.get_historical_features(rows, ["visits:visits"], filter_by_created_timestamp=known_by_row)
+    assert job.to_arrow()["visits"].to_pylist() == ([9, 5] if known_by_row else [5, 5])
 
 
 # Many rows

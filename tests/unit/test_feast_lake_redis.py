@@ -102,6 +102,25 @@ def test_keys_that_left_the_window_go_and_pushed_ones_stay(store: FeatureStore) 
     assert (read(store, "bob"), packed(store, "bob")) == ([None, None], None)
 
 
+def test_publishing_as_of_an_earlier_day_takes_back_what_a_later_one_brought(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = store.get_feature_view("purchases")
+    publish_view(store, view, start=START, end=END)
+    write(store, "zoe", "2024-01-09 15:00", 50.0)
+    with monkeypatch.context() as killed:
+        killed.setattr(LakeRedisOnlineStore, "_remove", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            publish_view(store, view, start=START, end=START)
+    # Another run goes on where that one was killed.
+    assert publish_view(store, view, start=START, end=START) == (1, 2, 1)
+    assert packed(store, "ann") == Packed(int(START.timestamp()), [1, 10.0])
+    assert (read(store, "bob"), read(store, "zoe")) == ([None, None], [9, 50.0])
+    write(store, "ann", "2024-01-02", 20.0)
+    publish_view(store, view, start=START, end=START)
+    assert read(store, "ann") == [9, 20.0]
+
+
 def test_pushed_key_that_the_lake_does_not_have_goes_once_a_later_day_is_published(store: FeatureStore) -> None:
     purchases = store.get_feature_view("purchases")
     write(store, "zoe", "2024-01-08 15:00", 50.0)
