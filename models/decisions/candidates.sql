@@ -1,17 +1,5 @@
 -- Every action of the catalogue for every customer, and to do nothing, which costs nothing and earns nothing.
-with customers as (
-
-    select customer_id from {{ ref('customers') }}
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-actions as (
+with actions as (
 
     select
         action_id,
@@ -47,14 +35,8 @@ offered as (
     select
         customers.customer_id,
         as_of.as_of_date,
-        actions.action_id,
-        actions.channel,
-        actions.action_name,
+        actions.*,
         predictions.model_version,
-
-        actions.value,
-        actions.cost,
-        actions.weight,
         predictions.response_propensity,
         predictions.uplift,
         -- Who responds anyway needs no contact: where it is proven whom one changes, only the change counts.
@@ -63,8 +45,8 @@ offered as (
             else predictions.response_propensity
         end as expected_responses
 
-    from customers
-    cross join as_of
+    from {{ ref('customers') }} as customers
+    cross join {{ ref('int_as_of_date') }} as as_of
     cross join actions
     left join predictions
         on
