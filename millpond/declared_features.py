@@ -14,7 +14,8 @@ from millpond import settings
 from millpond.column_definition import definition
 from millpond.errors import FeaturesChanged, NotBuilt
 from training import feature_list
-from training.dataset import SERVICES
+from training.attributes import READ_AS
+from training.dataset import ATTRIBUTES, SERVICES
 from training.errors import TrainingError
 from training.feature_list import Feature
 
@@ -95,7 +96,9 @@ def _hash(models: Models, view: str, column: str) -> str:
         for parent in sorted(own.tables & models.keys())
         for name in sorted(own.names & models[parent]["columns"].keys() - set(_keys(models[parent])))
     ]
-    return hashlib.sha256("\n".join([own.text, *beneath]).encode()).hexdigest()
+    # What a model reads of attributes is decided where they are taken apart, too.
+    taken_apart = [READ_AS] if column == ATTRIBUTES else []
+    return hashlib.sha256("\n".join([own.text, *beneath, *taken_apart]).encode()).hexdigest()
 
 
 def _compiled(node: dict[str, Any]) -> str:

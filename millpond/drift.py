@@ -159,7 +159,7 @@ def _references(store: FeatureStore, observed: Sequence[date]) -> list[Reference
     found: dict[tuple[str, date], Reference] = {}
     # A model reads the feature service that bears its name.
     for service in sorted(store.list_feature_services(), key=lambda one: one.name):
-        folder = model_store.current(settings.models_folder(), service.name)
+        folder = model_store.usable(settings.models_folder(), service.name)
         dates = [one for one in observed if one <= model_store.as_of(folder.name)] if folder else []
         for projection in service.feature_view_projections if dates else ():
             found[projection.name, dates[-1]] = Reference(store.get_feature_view(projection.name), dates[-1])

@@ -122,7 +122,7 @@ def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
 
 def _models(connection: DuckDBPyConnection) -> Iterator[Check]:
     for name in SERVICES:
-        folder = model_store.current(settings.models_folder(), name)
+        folder = model_store.usable(settings.models_folder(), name)
         if folder:
             yield Check(name, True, folder.name)
         elif name == RESPONSE_PROPENSITY and _is_empty(connection, "staging", "base_communications__messages"):

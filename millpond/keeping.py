@@ -28,12 +28,12 @@ PLOTS = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that was made current.
+    """A model that was kept as a version.
 
     Attributes:
         figures: of the test out of time; None: there was none.
         test: what was tested, or why nothing was, in words.
-        notices: what its user should know of the data or of where it was logged, each in one line.
+        notices: what its user should know of the data, or that it is not in use or not logged, each in one line.
     """
 
     name: str
@@ -53,7 +53,7 @@ def keep(
     write: Callable[[Path], None],
     explained: Mapping[str, pd.DataFrame],
 ) -> Trained:
-    """Store a model with its card, figures, features and plots as a version, and make it current.
+    """Store a model with its card, figures, features and plots as a version, and make it current where none newer is.
 
     Args:
         facts: what its card states; `features` names its inputs.
@@ -81,10 +81,23 @@ def keep(
         (folder / "metrics.json").write_text(json.dumps(figures.to_json() if figures else None, indent=1) + "\n")
         (folder / "model_card.md").write_text(model_card.render(name, version, stated, _card_rows(figures)))
 
-    version = model_store.keep(settings.models_folder(), name, as_of=cut, write=write, describe=describe)
+    newer = _newer_in_use(name, connection, cut)
+    version = model_store.keep(
+        settings.models_folder(), name, as_of=cut, write=write, describe=describe, is_used=newer is None
+    )
     folder = settings.models_folder() / name / version
-    not_logged = tracking.log(name, folder, stated, figures)
-    return Trained(name, version, folder, figures, stated["test"], (not_logged,) if not_logged else ())
+    not_used = (
+        newer and f"{newer} stays in use, for it knows more; `millpond models promote {name} {version}` goes back"
+    )
+    notices = (not_used, tracking.log(name, folder, stated, figures))
+    return Trained(name, version, folder, figures, stated["test"], tuple(one for one in notices if one))
+
+
+def _newer_in_use(name: str, connection: DuckDBPyConnection, cut: date) -> str | None:
+    """The version in use, if it learnt from more than is known at the cut; None: or from more than this lake knows."""
+    built: date = connection.execute("select as_of_date from intermediate.int_as_of_date").fetchall()[0][0]
+    current = model_store.usable(settings.models_folder(), name)
+    return current.name if current and cut < model_store.as_of(current.name) <= built else None
 
 
 def _draw(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:

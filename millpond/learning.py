@@ -193,7 +193,10 @@ def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
         raise TrainingError("no message was withheld by design (arm: control): withhold some of the next campaign")
     figures = _tested(lambda: _test_uplift(store, connection, cut))
     responded, contacted = (rows.labels[name].to_numpy(dtype=bool) for name in ("responded", "is_contacted"))
-    model = uplift.fit(rows.features, responded, contacted, seed=SEED, optional=attribute_columns(rows.features))
+    fitted = uplift.fit(rows.features, responded, contacted, seed=SEED, optional=attribute_columns(rows.features))
+    # Decisions heed the verdict, so it goes where the model goes.
+    verdict = figures.verdict if isinstance(figures, Figures) else None
+    model = replace(fitted, metadata={**fitted.metadata, "verdict": verdict})
     facts = {
         "purpose": "How much more likely a customer responds because a message is sent.",
         "data": f"{_counted(rows.labels)} of actions and channels with both: {model.metadata['contacted']:,} sent and "

@@ -114,7 +114,12 @@ def rank(name: str, *, value: float, cost: float) -> Ranking:
             f"""
             select action_id || ' by ' || channel, list({name})
             from predictions.response_propensity
-            where model_version = $version and {name} is not null
+            where
+                model_version = $version
+                and {name} is not null
+                and observation_date = (
+                    select max(observation_date) from predictions.response_propensity where model_version = $version
+                )
             group by 1
             order by 1
             """,
@@ -130,9 +135,9 @@ def _known(name: str, version: str | None) -> Version:
     folder = settings.models_folder()
     known = model_store.versions(folder, name)
     current = model_store.current(folder, name)
-    wanted = version or (current.name if current else None)
+    wanted = version if version is not None or current is None else current.name
     if wanted not in known:
-        asked = f"{name} {version}" if version else name
+        asked = name if version is None else f"{name} {version!r}"
         raise UnknownModel(
             f"no model {asked} in {settings.home()}; "
             + (f"there is {', '.join(known)}: name one of them" if known else "none of that name: run `millpond train`")

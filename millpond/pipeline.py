@@ -83,7 +83,7 @@ def publish(*, wait_seconds: float = 0, on_view: Callable[[str], None] = nothing
 
 
 def train(name: str, *, as_of: date | None = None, wait_seconds: float = 0) -> "Trained":
-    """Judge a model out of time, then train it on everything known at the as-of date and make it current.
+    """Judge a model out of time, then train it on everything known at the as-of date; it is used if none newer is.
 
     Raises:
         NotBuilt: no features as of that date.

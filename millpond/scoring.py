@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from feast import FeatureStore
+from pandas.api.types import is_numeric_dtype
 
 from millpond import declared_features, lake, recalibration, settings
 from millpond.errors import ModelNotTrained
@@ -26,7 +27,7 @@ BATCH_ROWS = 100_000
 VALUE_HORIZON = 365
 
 # Columns that an older lake, or another choice of horizons, did not have.
-ADDED_COLUMNS = ("p_repurchase_", "expected_", "extrapolated_", "response_propensity_", "affinity_")
+ADDED_COLUMNS = ("p_repurchase_", "expected_", "extrapolated_", "response_propensity_", "affinity_", "uplift_")
 
 Predictions = Iterator[tuple[str, pd.DataFrame]]
 
@@ -96,6 +97,11 @@ def score(
 def folder_in_use(name: str, as_of: date) -> Path | None:
     """Folder of the model in use, whose features are still what it learnt from; None: never trained."""
     folder = model_store.current(settings.models_folder(), name)
+    if folder is not None and model_store.usable(settings.models_folder(), name) is None:
+        raise ModelNotTrained(
+            f"{folder} is gone, and {name} is to be used from there: run `millpond models promote {name} VERSION` for "
+            f"another version, or `millpond train {name}`"
+        )
     if folder is not None and model_store.as_of(folder.name) > as_of:
         raise ModelNotTrained(
             f"{name} {folder.name} learnt from what came after {as_of}: run `millpond train --as-of {as_of}` first"
@@ -174,7 +180,7 @@ def _response_scores(
 
 def _offers_scored(store: FeatureStore, response: Response, offered: pd.DataFrame) -> pd.DataFrame:
     """The offers with model_version, response_propensity, its interval where the action was never tried, and where
-    there is an uplift model control_propensity and uplift.
+    there is an uplift model control_propensity, uplift and its verdict.
     """
     asked, model, effect = offers.recipients(store, offered), response.model, response.uplift
     propensity, low, high = offers.scored(model.encoding, asked, offered, model.scores)
@@ -189,7 +195,7 @@ def _offers_scored(store: FeatureStore, response: Response, offered: pd.DataFram
     # Both models answer the same question, so the chance without contact follows, and stays a chance.
     gained = offers.scored(effect.encoding, asked, offered, effect.effect)
     without = (propensity - gained).clip(0.0, 1.0)
-    return scored.assign(control_propensity=without, uplift=propensity - without)
+    return scored.assign(control_propensity=without, uplift=propensity - without, uplift_verdict=effect.verdict)
 
 
 def _forget(written: DuckDBPyConnection, table: str, as_of: date) -> None:
@@ -203,7 +209,8 @@ def _append(written: DuckDBPyConnection, table: str, rows: pd.DataFrame) -> int:
     known = [row[0] for row in written.execute(f"describe predictions.{table}").fetchall()]
     for column in rows.columns:
         if column not in known and column.startswith(ADDED_COLUMNS):
-            written.execute(f"alter table predictions.{table} add column {column} double")
+            kind = "double" if is_numeric_dtype(rows[column]) else "varchar"
+            written.execute(f"alter table predictions.{table} add column {column} {kind}")
             known.append(column)
     columns = ", ".join(column for column in known if column in rows.columns)
     written.register("scored", rows)

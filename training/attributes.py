@@ -12,17 +12,25 @@ from training.errors import TrainingError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ISO_DATE_LENGTH = 10
+MICROSECONDS_PER_DAY = 86_400_000_000
+
+READ_AS = "dates count from the moment of the offer"
+"""Changes with what a model reads of attributes, so that models which learnt otherwise are refused."""
 
 
-def expand_attributes(json_texts: pd.Series, prefix: str, texts: Collection[str] | None = None) -> pd.DataFrame:
+def expand_attributes(
+    json_texts: pd.Series, moments: pd.Series, prefix: str, texts: Collection[str] | None = None
+) -> pd.DataFrame:
     """One column `<prefix>_<key>` for each key of the JSON objects, sorted by name.
 
-    A key whose values are all numbers or booleans becomes float (true: 1), all ISO
-    dates or timestamps: days since 1970-01-01 as float, anything else text. Objects and
-    lists stay JSON text. A key that an object lacks, and JSON null, become null.
+    A key whose values are all numbers or booleans becomes float (true: 1), all ISO dates or timestamps: days from the
+    row's moment until then, anything else text. Objects and lists stay JSON text. A key that an object lacks, and JSON
+    null, become null. A date counts from the moment, because as a day of the calendar every offer to come lies beyond
+    what was learnt.
 
     Args:
         json_texts: shape (n,). JSON objects as text, or null.
+        moments: shape (n,). When each was offered; UTC.
         texts: the columns that a trained model takes as text, all others as numbers: a value then becomes the same
             whatever stands in the other rows. None: the values of a key decide what it is.
 
@@ -36,9 +44,30 @@ def expand_attributes(json_texts: pd.Series, prefix: str, texts: Collection[str]
     distinct = json_texts.drop_duplicates()
     row = pd.factorize(json_texts, use_na_sentinel=False)[0]
     objects = [parsed(text, where) for where, text in distinct.items()]
-    keys = sorted({key for one in objects for key in one})
-    columns = {f"{prefix}_{key}": _typed([one.get(key) for one in objects], f"{prefix}_{key}", texts) for key in keys}
-    return pd.DataFrame({name: column.take(row) for name, column in columns.items()}, index=json_texts.index)
+    today = moments.to_numpy("datetime64[us]").astype(np.int64) / MICROSECONDS_PER_DAY
+    columns = {}
+    for key in sorted({key for one in objects for key in one}):
+        name, values = f"{prefix}_{key}", [one.get(key) for one in objects]
+        if _holds_text(values) if texts is None else name in texts:
+            columns[name] = np.array([as_text(value) for value in values], dtype=object).take(row)
+        else:
+            is_date = np.array([days_of(value) is not None for value in values])
+            columns[name] = np.array([as_number(value) for value in values]).take(row) - today * is_date.take(row)
+    return pd.DataFrame(columns, index=json_texts.index)
+
+
+def postponed(text: str | None, by: timedelta) -> dict[str, Any]:
+    """The JSON object with every date in it that much later; empty: null."""
+    values = parsed(text, "of the catalogue")
+    return {key: value if days_of(value) is None else _postponed(value, by) for key, value in values.items()}
+
+
+def _postponed(date_text: str, by: timedelta) -> str:
+    try:
+        return (datetime.fromisoformat(date_text) + by).isoformat()
+    except OverflowError:
+        # 9999-12-31 stands for ever.
+        return date_text
 
 
 def parsed(text: Any, row: Hashable) -> dict[str, Any]:
@@ -54,18 +83,11 @@ def parsed(text: Any, row: Hashable) -> dict[str, Any]:
     return found
 
 
-def _typed(values: list[Any], name: str, texts: Collection[str] | None) -> np.ndarray:
-    is_text = _holds_text(values) if texts is None else name in texts
-    if is_text:
-        return np.array([as_text(value) for value in values], dtype=object)
-    return np.array([as_number(value) for value in values], dtype=np.float64)
-
-
 def _holds_text(values: list[Any]) -> bool:
     """Whether the values of a key are neither all numbers nor all dates."""
     present = [value for value in values if value is not None]
     are_numbers = all(isinstance(value, bool | int | float) for value in present)
-    return not are_numbers and any(_days(value) is None for value in present)
+    return not are_numbers and any(days_of(value) is None for value in present)
 
 
 def as_number(value: Any) -> float:
@@ -78,7 +100,7 @@ def as_number(value: Any) -> float:
             return float(value)
         except OverflowError:
             return np.inf if value > 0 else -np.inf
-    days = _days(value)
+    days = days_of(value)
     return np.nan if days is None else days
 
 
@@ -89,12 +111,16 @@ def as_text(value: Any) -> str | None:
     return json.dumps(value, sort_keys=True)
 
 
-def _days(value: Any) -> float | None:
+def days_of(value: Any) -> float | None:
     """Days since 1970-01-01 of an ISO date or timestamp; None: it is none, as an article number is none."""
     if not isinstance(value, str) or len(value) < ISO_DATE_LENGTH or value[4] + value[7] != "--":
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        return days_at(datetime.fromisoformat(value))
     except ValueError:
         return None
+
+
+def days_at(moment: datetime) -> float:
+    """Days since 1970-01-01; UTC, unless it says otherwise."""
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) / timedelta(days=1)

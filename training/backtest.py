@@ -196,7 +196,7 @@ def effect(
     }
     groups = rank_table(scores[MODEL], gain)
     drawn = {"amounts": pd.DataFrame(groups), "gain": curves.gain(gain, scores, per_customer=True)}
-    return Figures(words, shown, {}, loss="qini", groups=groups, curves=drawn)
+    return Figures(words, shown, {}, loss="qini", groups=groups, curves=drawn, verdict=found.words)
 
 
 def _from_earlier_responses(train: pd.DataFrame, responded: NDArray[np.bool_], test: pd.DataFrame) -> Floats:

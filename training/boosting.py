@@ -1,10 +1,13 @@
 """Small, strongly regularised LightGBM trees with the same result on every run."""
 
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
+
+from training.files import damaged
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +27,18 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 FEW_ROWS = 1000
+
+
+def read_trees(path: Path) -> lgb.Booster:
+    """Trees that were saved as text.
+
+    Raises:
+        TrainingError: the file is not there, or damaged.
+    """
+    try:
+        return lgb.Booster(model_str=path.read_text())
+    except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
+        raise damaged(path, error) from None
 
 
 def train_trees(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.contributions import Contributions, of_response, of_timing
 from training.evaluation import bought_within, calibration_curve
+from training.ranking import by_score
 from training.repurchase_timing import RepurchaseTimingModel
 from training.response_propensity import ResponsePropensityModel
 from training.timing_trees import FEATURES, PERIOD_FEATURES
@@ -97,10 +98,7 @@ def gain(outcome: Floats | Flags, scores: Mapping[str, Floats], *, per_customer:
     total = n if per_customer else np.sum(outcome)
     frames = []
     for who, score in scores.items():
-        # Rows of one score come in any order, so they count with their mean.
-        values, group, count = np.unique(-score, return_inverse=True, return_counts=True)
-        mean = np.bincount(group, outcome, minlength=len(values)) / count
-        so_far = np.concatenate([[0.0], np.cumsum(np.repeat(mean, count))])
+        so_far = np.concatenate([[0.0], np.cumsum(by_score(score, outcome))])
         frames.append(pd.DataFrame({"who": who, "taken": taken / n, "gained": so_far[taken] / total}))
     return pd.concat(frames, ignore_index=True)
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training import gamma_gamma
-from training.boosting import minimum_leaf, raw_score, train_trees
+from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import read_json, write_json
@@ -203,5 +203,5 @@ def load(folder: Path) -> CustomerValueModel:
     """
     plain = read_json(folder / MODEL_FILE)
     file = folder / TREES_FILE
-    trees = lgb.Booster(model_file=file) if file.exists() else None
+    trees = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
     return CustomerValueModel(GammaGamma(**plain["gamma_gamma"]), trees, plain["margin_share"], plain["metadata"])

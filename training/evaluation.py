@@ -48,8 +48,9 @@ def probability_metrics(outcome: Flags, probability: Floats) -> dict[str, float]
 
     Returns:
         log_loss, brier, auc, average_precision, calibration_slope (of the outcome on
-        the log odds; 1 is right, below 1 too extreme), predicted_over_actual (sums),
-        lift_at_10_percent (rate in the top tenth over the overall rate).
+        the log odds; 1 is right, below 1 too extreme, nan: all are alike),
+        predicted_over_actual (sums), lift_at_10_percent (rate in the top tenth over the
+        overall rate).
 
     Raises:
         TrainingError: all outcomes are the same, so most figures are undefined.
@@ -66,14 +67,14 @@ def probability_metrics(outcome: Flags, probability: Floats) -> dict[str, float]
         "brier": float(((probability - outcome) ** 2).mean()),
         "auc": float(roc_auc_score(outcome, probability)),
         "average_precision": float(average_precision_score(outcome, probability)),
-        "calibration_slope": fit_line(np.log(kept / (1 - kept)), outcome).slope,
+        "calibration_slope": fit_line(np.log(kept / (1 - kept)), outcome).slope if np.ptp(kept) else np.nan,
         "predicted_over_actual": float(probability.sum() / outcome.sum()),
         "lift_at_10_percent": lift(outcome, probability, share=0.1),
     }
 
 
-def lift(outcome: Flags, probability: Floats, *, share: float) -> float:
-    """Rate of the outcome among the top `share`, over the overall rate.
+def lift(outcome: Flags | Floats, probability: Floats, *, share: float) -> float:
+    """Rate, or mean amount, of the outcome among the top `share`, over the overall rate.
 
     Rows tied at the border count with the mean of their outcomes.
     """

@@ -21,6 +21,7 @@ class Figures(NamedTuple):
         contacts: how many of the test are worth contacting, for each value and cost; empty: not of this model.
         curves: frames of `training.curves`, by the name of their chart.
         intervals: 95 % intervals over customers of figures of the model itself.
+        verdict: words of `qini.verdict`; None: not of this model.
     """
 
     test: str
@@ -31,6 +32,7 @@ class Figures(NamedTuple):
     contacts: Sequence[Mapping[str, Any]] = ()
     curves: Mapping[str, pd.DataFrame] = MappingProxyType({})
     intervals: Mapping[str, Interval] = MappingProxyType({})
+    verdict: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All but the curves."""

@@ -12,7 +12,13 @@ CURRENT = "current"
 
 
 def keep(
-    folder: Path, name: str, *, as_of: date, write: Callable[[Path], None], describe: Callable[[Path, str], None]
+    folder: Path,
+    name: str,
+    *,
+    as_of: date,
+    write: Callable[[Path], None],
+    describe: Callable[[Path, str], None],
+    is_used: bool = True,
 ) -> str:
     """Store a model as a new version and make it the current one.
 
@@ -24,6 +30,7 @@ def keep(
         name: of this model, such as `repurchase_timing`.
         write: writes the model's files into the folder it is given.
         describe: writes what is said of the model, such as its card, into the folder, given the version.
+        is_used: False: leave the current one as it is.
 
     Returns:
         The version, such as `2018-01-02-1f0c9a2b`.
@@ -43,7 +50,8 @@ def keep(
             os.replace(staged, parent / version)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    promote(folder, name, version)
+    if is_used:
+        promote(folder, name, version)
     return version
 
 
@@ -70,6 +78,12 @@ def current(folder: Path, name: str) -> Path | None:
     """Folder of the current version; None: never trained."""
     pointer = folder / name / CURRENT
     return folder / name / pointer.read_text().strip() if pointer.exists() else None
+
+
+def usable(folder: Path, name: str) -> Path | None:
+    """As `current`; None also where what `current` names is gone."""
+    found = current(folder, name)
+    return found if found and found.name in versions(folder, name) else None
 
 
 def as_of(version: str) -> date:

@@ -1,5 +1,6 @@
 """Offers to customers, and what the response model reads of them: features, affinity, action and attributes."""
 
+import json
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from feast import FeatureStore
 from numpy.typing import NDArray
 
 from training.affinity import AFFINITY, with_affinity
-from training.attributes import expand_attributes
+from training.attributes import expand_attributes, parsed, postponed
 from training.dataset import ATTRIBUTES, RESPONSE_PROPENSITY, in_batches, service_features
 from training.encoding import Encoding
 from training.training_rows import EVENT_TIMESTAMP
@@ -32,10 +33,12 @@ class Recipients(NamedTuple):
 
     Attributes:
         features: of the response service; of KEYS only the channel.
+        moments: as of when they are.
         row: for each offer: its row of `features`.
     """
 
     features: pd.DataFrame
+    moments: pd.Series
     row: NDArray[np.integer[Any]]
 
 
@@ -44,7 +47,7 @@ def recipients(store: FeatureStore, offers: pd.DataFrame) -> Recipients:
     keys = offers[list(KEYS)]
     distinct = service_features(store, RESPONSE_PROPENSITY, keys.drop_duplicates(ignore_index=True))
     row = keys.groupby(list(KEYS), sort=False, dropna=False).ngroup().to_numpy()
-    return Recipients(distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]), row)
+    return Recipients(distinct.drop(columns=["customer_id", EVENT_TIMESTAMP]), distinct[EVENT_TIMESTAMP], row)
 
 
 def scored(encoding: Encoding, asked: Recipients, offers: pd.DataFrame, score: Callable[[Floats], Floats]) -> Floats:
@@ -58,7 +61,8 @@ def scored(encoding: Encoding, asked: Recipients, offers: pd.DataFrame, score: C
         Shape (…, number of offers).
     """
     unknown: dict[str, Any] = {**dict.fromkeys(AFFINITY, np.nan), "action_id": None}
-    customers = encoding.matrix(_of_customers(asked.features, encoding.texts).assign(**unknown))
+    features = _of_customers(asked.features, asked.moments, encoding.texts)
+    customers = encoding.matrix(features.assign(**unknown))
     own = _of_offers(offers, encoding.texts)
     parts = (slice(first, first + PART_ROWS) for first in range(0, len(own), PART_ROWS))
     return np.concatenate(
@@ -82,29 +86,33 @@ def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection
 
 def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
     """As `response_inputs`, from features in hand."""
-    return pd.concat([_of_customers(features, texts), _of_offers(offers, texts)], axis=1)
+    moments = offers[EVENT_TIMESTAMP].reset_index(drop=True)
+    return pd.concat([_of_customers(features, moments, texts), _of_offers(offers, texts)], axis=1)
 
 
-def _of_customers(features: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
-    attributes = expand_attributes(features["attributes"], "customer", texts)
+def _of_customers(features: pd.DataFrame, moments: pd.Series, texts: Collection[str] | None) -> pd.DataFrame:
+    attributes = expand_attributes(features["attributes"], moments, "customer", texts)
     return pd.concat([features.drop(columns=ATTRIBUTES), attributes], axis=1)
 
 
 def _of_offers(offers: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
     rows = offers[[ATTRIBUTES, *AFFINITY, "action_id"]].reset_index(drop=True)
-    return pd.concat([expand_attributes(rows[ATTRIBUTES], "offer", texts), rows.drop(columns=ATTRIBUTES)], axis=1)
+    # A planned message is judged by what is known today, but what it says is read when it is sent.
+    read_at = offers["sent_at" if "sent_at" in offers.columns else EVENT_TIMESTAMP]
+    attributes = expand_attributes(rows[ATTRIBUTES], read_at, "offer", texts)
+    return pd.concat([attributes, rows.drop(columns=ATTRIBUTES)], axis=1)
 
 
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
     """Every action of the catalogue as it was last carried out.
 
-    Its campaign is that of its newest message; its attributes are those of that message, overridden by those of the
-    catalogue.
+    Its campaign is that of its newest message; its attributes are those of that message, with dates as far from the
+    as-of date as they were from the sending, overridden by those of the catalogue.
 
     Returns:
         action_id, channel, source_system, campaign_id, attributes; by action and channel.
     """
-    return lake.execute(
+    found = lake.execute(
         """
         with newest as (
             select
@@ -112,7 +120,8 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
                 channel,
                 max_by(source_system, (sent_at, message_id)) as source_system,
                 arg_max_null(campaign_id, (sent_at, message_id)) as campaign_id,
-                max_by(attributes, (sent_at, message_id)) as attributes
+                max_by(attributes, (sent_at, message_id)) as attributes,
+                max(sent_at) filter (where attributes is not null) as attributes_from
             from marts.messages
             where direction = 'outbound' and sent_at < $as_of
             group by action_id, channel
@@ -123,15 +132,19 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
             actions.channel,
             newest.source_system,
             newest.campaign_id,
-            cast(json_merge_patch(
-                coalesce(newest.attributes, '{}'), coalesce(actions.attributes, '{}')
-            ) as varchar) as attributes
+            newest.attributes as attributes_of_newest,
+            newest.attributes_from,
+            actions.attributes
         from seeds.actions as actions
         left join newest using (action_id, channel)
         order by actions.action_id, actions.channel
         """,
         {"as_of": as_of},
     ).df()
+    by = (pd.Timestamp(as_of) - found.pop("attributes_from")).fillna(pd.Timedelta(0)).dt.to_pytimedelta()
+    texts = zip(found.pop("attributes_of_newest"), by, found[ATTRIBUTES], found["action_id"], strict=True)
+    merged = [{**postponed(newest, later), **parsed(own, action)} for newest, later, own, action in texts]
+    return found.assign(attributes=[json.dumps(one) for one in merged])
 
 
 def catalogue_offers(lake: DuckDBPyConnection, *, as_of: date, rows: int) -> Iterator[pd.DataFrame]:

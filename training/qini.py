@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.errors import TrainingError
 from training.evaluation import Interval, mean_interval
+from training.ranking import by_score
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -61,17 +62,13 @@ def gains_of_contact(responded: Flags, contacted: Flags, offer: Sequence[str]) -
 def qini(score: Floats, gain: Floats) -> float:
     """Area between the gain from contacting by score and from contacting at random, in responses per customer.
 
-    0 for a random score, below 0 where those with low scores gain more. Rows of one score are contacted in any order,
-    so they count with their mean.
+    0 for a random score, below 0 where those with low scores gain more.
 
     Source:
         Radcliffe (2007), "Using Control Groups to Target on Predicted Lift", without his division by the best area,
         which no test knows.
     """
-    values, group = np.unique(-score, return_inverse=True)
-    count = np.bincount(group, minlength=len(values))
-    mean = np.bincount(group, gain, minlength=len(values)) / count
-    cumulative = np.cumsum(np.repeat(mean, count)) / len(score)
+    cumulative = np.cumsum(by_score(score, gain)) / len(score)
     contacted = np.arange(1, len(score) + 1) / len(score)
     return float((cumulative - contacted * cumulative[-1]).mean())
 

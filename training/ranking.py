@@ -24,6 +24,12 @@ class Worth(NamedTuple):
     lowest: float | None
 
 
+def by_score(score: Floats, outcome: NDArray[Any]) -> Floats:
+    """Outcomes with the highest scores first. Rows of one score come in any order, so they count with their mean."""
+    values, group, count = np.unique(-score, return_inverse=True, return_counts=True)
+    return np.repeat(np.bincount(group, outcome, minlength=len(values)) / count, count)
+
+
 def rank_table(score: Floats, outcome: NDArray[Any], *, groups: int = TENTHS) -> list[dict[str, float]]:
     """What each group of equally many rows brings, highest scores first.
 
@@ -34,22 +40,21 @@ def rank_table(score: Floats, outcome: NDArray[Any], *, groups: int = TENTHS) ->
     Returns:
         For each group count, expected and actual (mean score and mean outcome), total (sum of the outcome),
         cumulative_gain (share of all outcome in the groups so far; above 1 where later groups lose), and lift (actual
-        over the mean of all); the last two nan where all outcome adds up to 0.
+        over the mean of all); the last two nan where all outcome adds up to 0. Rows of one score share their outcomes.
     """
-    outcome = np.asarray(outcome, dtype=np.float64)
-    parts = np.array_split(np.argsort(-score, kind="stable"), groups)
-    so_far = np.cumsum([outcome[part].sum() for part in parts])
+    scores, outcomes = (np.array_split(one, groups) for one in (-np.sort(-score), by_score(score, outcome)))
+    so_far = np.cumsum([part.sum() for part in outcomes])
     all_ = outcome.sum() or np.nan
     return [
         {
             "count": len(part),
-            "expected": float(score[part].mean()),
-            "actual": float(outcome[part].mean()),
-            "total": float(outcome[part].sum()),
+            "expected": float(expected.mean()),
+            "actual": float(part.mean()),
+            "total": float(part.sum()),
             "cumulative_gain": float(total / all_),
-            "lift": float(outcome[part].mean() / all_ * len(outcome)),
+            "lift": float(part.mean() / all_ * len(outcome)),
         }
-        for part, total in zip(parts, so_far, strict=True)
+        for expected, part, total in zip(scores, outcomes, so_far, strict=True)
         if len(part)
     ]
 

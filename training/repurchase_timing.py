@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from training import bg_nbd, first_purchase, timing_trees
 from training.bg_nbd import BgNbd
+from training.boosting import read_trees
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import read_json, write_json
@@ -271,8 +271,8 @@ def load(folder: Path) -> RepurchaseTimingModel:
     if "linear_hazard" in plain:
         trees = TimingTrees(
             LinearHazard.from_json(plain["linear_hazard"]),
-            lgb.Booster(model_file=folder / HAZARD_FILE),
-            lgb.Booster(model_file=folder / RATE_FILE),
+            read_trees(folder / HAZARD_FILE),
+            read_trees(folder / RATE_FILE),
             plain["overall_rate"],
             plain["horizon_days"],
         )

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from training import leakage, level, response_trees, untried
+from training.boosting import read_trees
 from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
 from training.columns import require
 from training.encoding import MISSING_CODE, Encoding, learn_encoding
@@ -237,9 +237,10 @@ def load(folder: Path) -> ResponsePropensityModel:
     """
     plain = read_json(folder / MODEL_FILE)
     file = folder / TREES_FILE
+    booster = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
     return ResponsePropensityModel(
         Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        ResponseTrees.from_json(plain["trees"], lgb.Booster(model_file=file) if file.exists() else None),
+        ResponseTrees.from_json(plain["trees"], booster),
         Line(**plain["calibration"]),
         plain["metadata"],
         Spread(**plain.get("spread", {})),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from training import repurchase_timing, response_propensity
 from training.affinity import AFFINITY
-from training.attributes import as_number, as_text, parsed
+from training.attributes import as_number, as_text, days_at, days_of, parsed
 from training.columns import require, require_finite
+from training.errors import TrainingError
 from training.person_periods import HORIZONS
 from training.repurchase_timing import HISTORY, KNOWN_DAYS, RepurchaseTimingModel
 from training.response_propensity import ResponsePropensityModel
@@ -27,6 +29,7 @@ class Offer(NamedTuple):
         features: of the service response_propensity, for the customer and this channel; one mapping may serve several.
         attributes: of the offer, as a JSON object in text; None: none.
         affinity: AFFINITY, as predictions.response_propensity holds them for the customer and action; None: not known.
+        sent_at: when it would be sent, UTC: dates among its attributes count from then; None: at the moment of scoring.
     """
 
     action_id: str
@@ -34,6 +37,7 @@ class Offer(NamedTuple):
     features: Mapping[str, Any]
     attributes: str | None = None
     affinity: tuple[float | None, float | None] = (None, None)
+    sent_at: datetime | None = None
 
 
 class CustomerScores(NamedTuple):
@@ -70,7 +74,12 @@ class Scorer:
         return cls(repurchase_timing.load(timing_folder), response_propensity.load(response_folder))
 
     def score(
-        self, features: Mapping[str, Any], offers: Sequence[Offer], *, horizons: Sequence[int] = HORIZONS
+        self,
+        features: Mapping[str, Any],
+        offers: Sequence[Offer],
+        *,
+        horizons: Sequence[int] = HORIZONS,
+        at: datetime | None = None,
     ) -> CustomerScores:
         """When the customer buys again, and which of the offers she would accept.
 
@@ -78,11 +87,13 @@ class Scorer:
             features: of the service repurchase_timing, as a reader gives them; None: not known.
             offers: any number.
             horizons: days from the observation date on.
+            at: the moment as of which the features are, UTC: dates in attributes count from it; None: there are none.
 
         Raises:
-            TrainingError: a feature is missing, infinite or of a wrong type, or a horizon is out of range.
+            TrainingError: a feature is missing, infinite or of a wrong type, a horizon is out of range, or there is a
+                date and no moment that it counts from.
         """
-        return CustomerScores(self._timing(features, horizons), *self._response(offers))
+        return CustomerScores(self._timing(features, horizons), *self._response(offers, at))
 
     def _timing(self, features: Mapping[str, Any], horizons: Sequence[int]) -> dict[str, float] | None:
         history = _row(features, HISTORY)
@@ -95,35 +106,47 @@ class Scorer:
             return None
         return {name: float(score[0]) for name, score in scores.items()}
 
-    def _response(self, offers: Sequence[Offer]) -> tuple[Floats, Floats, Floats]:
+    def _response(self, offers: Sequence[Offer], at: datetime | None) -> tuple[Floats, Floats, Floats]:
         if not offers:
             return np.empty(0), np.empty(0), np.empty(0)
         encoding = self.response.encoding
         texts = frozenset(encoding.texts)
         # Offers on one channel share all but a few columns.
         distinct = {id(offer.features): offer.features for offer in offers}
-        customers = {key: encoding.row(_of_customer(features, texts)) for key, features in distinct.items()}
-        rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts)) for offer in offers]
+        customers = {key: encoding.row(_of_customer(features, texts, at)) for key, features in distinct.items()}
+        rows = [encoding.with_values(customers[id(offer.features)], _of_offer(offer, texts, at)) for offer in offers]
         propensity, low, high = self.response.scores(np.stack(rows))
         return propensity, low, high
 
 
-def _of_customer(features: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:
-    attributes = _attributes(features.get("attributes"), "customer", texts)
+def _of_customer(features: Mapping[str, Any], texts: frozenset[str], at: datetime | None) -> dict[str, Any]:
+    attributes = _attributes(features.get("attributes"), "customer", texts, at)
     return {**features, **attributes, **dict.fromkeys(AFFINITY), "action_id": None}
 
 
-def _of_offer(offer: Offer, texts: frozenset[str]) -> dict[str, Any]:
+def _of_offer(offer: Offer, texts: frozenset[str], at: datetime | None) -> dict[str, Any]:
     own = {"action_id": offer.action_id, "channel": offer.channel, **dict(zip(AFFINITY, offer.affinity, strict=True))}
-    return {**_attributes(offer.attributes, "offer", texts), **own}
+    return {**_attributes(offer.attributes, "offer", texts, offer.sent_at or at), **own}
+
+
+def _attributes(text: str | None, prefix: str, texts: frozenset[str], moment: datetime | None) -> Mapping[str, Any]:
+    """As `expand_attributes`, of one text."""
+    values, dates = _read(text, prefix, texts)
+    if not dates:
+        return values
+    if moment is None:
+        raise TrainingError(f"{dates[0]} is a date; expected the moment that it counts from: give Scorer.score `at`")
+    today = days_at(moment)
+    return {**values, **{name: values[name] - today for name in dates}}
 
 
 # The same few offers come again and again.
 @lru_cache(maxsize=10_000)
-def _attributes(text: str | None, prefix: str, texts: frozenset[str]) -> dict[str, Any]:
-    """As `expand_attributes`, of one text."""
-    values = {f"{prefix}_{key}": value for key, value in parsed(text, prefix).items()}
-    return {name: as_text(value) if name in texts else as_number(value) for name, value in values.items()}
+def _read(text: str | None, prefix: str, texts: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """Values by the model's name for them, and which are dates, in days since 1970-01-01."""
+    found = {f"{prefix}_{key}": value for key, value in parsed(text, prefix).items()}
+    values = {name: as_text(value) if name in texts else as_number(value) for name, value in found.items()}
+    return values, [name for name, value in found.items() if name not in texts and days_of(value) is not None]
 
 
 def _row(features: Mapping[str, Any], names: Sequence[str]) -> Floats:

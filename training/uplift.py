@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training import response_trees
-from training.boosting import minimum_leaf, raw_score, train_trees
+from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
 from training.files import read_json, write_json
+from training.qini import NOT_PROVEN
 from training.response_trees import ResponseTrees
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,11 @@ class UpliftModel:
     mean_effects: tuple[float, float]
     contacted_share: float
     metadata: dict[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """Words of `qini.verdict` on its test; without a test nothing is proven."""
+        return str(self.metadata.get("verdict") or NOT_PROVEN)
 
     def predict(self, inputs: pd.DataFrame) -> Floats:
         """P(response | contacted) - P(response | not contacted), shape (n,).
@@ -171,8 +177,8 @@ def load(folder: Path) -> UpliftModel:
     first, second = plain["mean_effects"]
     return UpliftModel(
         Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        lgb.Booster(model_file=folder / CONTACTED_FILE),
-        lgb.Booster(model_file=folder / WITHHELD_FILE),
+        read_trees(folder / CONTACTED_FILE),
+        read_trees(folder / WITHHELD_FILE),
         (first, second),
         plain["contacted_share"],
         plain["metadata"],

@@ -1,17 +1,5 @@
 -- Every action of the catalogue for every customer, and to do nothing, which costs nothing and earns nothing.
-with customers as (
-
-    select customer_id from {{ ref('customers') }}
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-actions as (
+with actions as (
 
     select
         action_id,
@@ -38,39 +26,27 @@ actions as (
 -- Every scoring replaces the predictions of its date, so there is one model version per date.
 predictions as (
 
-    select
-        customer_id,
-        action_id,
-        channel,
-        observation_date,
-        model_version,
-        response_propensity
-
-    from {{ source('predictions', 'response_propensity') }}
+    select * from {{ source('predictions', 'response_propensity') }}
 
 ),
 
-candidates as (
+offered as (
 
     select
         customers.customer_id,
         as_of.as_of_date,
-        actions.action_id,
-        actions.channel,
-        actions.action_name,
+        actions.*,
         predictions.model_version,
-
-        actions.value,
-        actions.cost,
         predictions.response_propensity,
-        -- Doing nothing needs no prediction; every other candidate without one has no value that could be known.
+        predictions.uplift,
+        -- Who responds anyway needs no contact: where it is proven whom one changes, only the change counts.
         case
-            when actions.action_id = 'do_nothing' then 0
-            else predictions.response_propensity * actions.value * actions.weight - actions.cost
-        end as net_value
+            when predictions.uplift_verdict = 'personalise' then predictions.uplift
+            else predictions.response_propensity
+        end as expected_responses
 
-    from customers
-    cross join as_of
+    from {{ ref('customers') }} as customers
+    cross join {{ ref('int_as_of_date') }} as as_of
     cross join actions
     left join predictions
         on
@@ -78,6 +54,17 @@ candidates as (
             and actions.action_id = predictions.action_id
             and actions.channel = predictions.channel
             and as_of.as_of_date = predictions.observation_date
+
+),
+
+candidates as (
+
+    select
+        *,
+        -- Doing nothing needs no prediction; every other candidate without one has no value that could be known.
+        case when action_id = 'do_nothing' then 0 else expected_responses * value * weight - cost end as net_value
+
+    from offered
 
 )
 

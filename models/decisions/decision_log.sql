@@ -25,6 +25,8 @@ log as (
         exclusion_reasons,
 
         response_propensity,
+        uplift,
+        expected_responses,
         -- The policy takes the best survivor without chance.
         cast(case when rank = 1 then 1 else 0 end as double) as logging_probability,
         cast(value as double) as value,

@@ -44,6 +44,7 @@ actions as (
         channel,
 
         response_propensity,
+        expected_responses,
         cast(net_value as double) as net_value,
 
         case

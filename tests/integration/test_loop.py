@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +37,7 @@ from millpond import (
 )
 from millpond.keeping import Trained
 from millpond.reader import Reader
-from training import dataset, feature_list, model_store, offers, response_propensity, uplift
+from training import dataset, feature_list, model_store, offers, qini, response_propensity, uplift
 from training.files import read_json, write_json
 from training.person_periods import HORIZONS
 
@@ -72,6 +73,11 @@ def ask(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
+def write(statement: str) -> None:
+    with lake.writing(), lake.connect(read_only=False) as connection:
+        connection.execute(statement)
+
+
 def described(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     with lake.connect() as connection:
         answer = connection.execute(query)
@@ -92,6 +98,24 @@ COMPARES_FEW = {
     "int_reachability_versioned",
     "int_topics_matched_to_texts",
 }
+
+
+def keep_uplift_model(home: Path, verdict: str) -> None:
+    """As if every fourth message of the home had been withheld, and the test had given that verdict."""
+    with lake.connect() as connection:
+        sent = dataset.messages(connection, sent_from=None, cut=AS_OF)
+        inputs = offers.response_inputs(features.published_store(), sent)
+    contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
+    fitted = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
+    model = replace(fitted, metadata={**fitted.metadata, "verdict": verdict})
+    listed = declared_features.inputs_of("uplift", list(inputs.columns))
+    model_store.keep(
+        home / "models",
+        "uplift",
+        as_of=AS_OF,
+        write=lambda to: uplift.save(model, to),
+        describe=lambda to, _: feature_list.write(listed, to),
+    )
 
 
 def learn_and_decide() -> dict[str, Trained]:
@@ -194,25 +218,51 @@ class TestLoop:
         assert ask(query) == [(0, 0)]
 
     def test_uplift_is_the_response_less_that_without_contact(self, built: Path) -> None:
-        with lake.connect() as connection:
-            sent = dataset.messages(connection, sent_from=None, cut=AS_OF)
-            inputs = offers.response_inputs(features.published_store(), sent)
-        # As if every fourth message had been withheld.
-        contacted, responded = np.arange(len(sent)) % 4 > 0, sent["responded"].to_numpy(dtype=bool)
-        model = uplift.fit(inputs, responded, contacted, seed=1, optional=learning.attribute_columns(inputs))
-        listed = declared_features.inputs_of("uplift", list(inputs.columns))
-        model_store.keep(
-            built / "models",
-            "uplift",
-            as_of=AS_OF,
-            write=lambda to: uplift.save(model, to),
-            describe=lambda to, _: feature_list.write(listed, to),
-        )
+        keep_uplift_model(built, "not proven")
         pipeline.score()
         shutil.rmtree(built / "models" / "uplift")
         sound = "abs(response_propensity - control_propensity - uplift) < 1e-12 and control_propensity between 0 and 1"
         query = f"select count(*), count(*) filter ({sound}) from predictions.response_propensity"
         assert ask(query) == [(1200, 1200)]
+
+    def test_decisions_count_who_would_respond_anyway_until_whom_contact_changes_is_proven(
+        self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(built, tmp_path / "home")
+        monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+        counted = (
+            "count(*), count(*) filter (expected_responses = {}), count(*) filter (uplift < response_propensity) > 600"
+        )
+        query = f"select {counted} from decisions.decision_log where action_id != 'do_nothing'"
+        # As a lake of an earlier version, which was not scored since.
+        write("alter table predictions.response_propensity drop column uplift_verdict")
+        decided = {"unknown": pipeline.decide()}
+        for verdict in (qini.NOT_PROVEN, qini.SAME_FOR_ALL):
+            keep_uplift_model(tmp_path / "home", verdict)
+            pipeline.score()
+            decided[verdict] = pipeline.decide()
+            assert ask(query.format("response_propensity")) == [(1200, 1200, True)]
+        assert decided["unknown"] == decided[qini.NOT_PROVEN] == decided[qini.SAME_FOR_ALL]
+
+        # Every third letter withheld, and half of those who like letters come without them.
+        is_withheld, comes_anyway = (
+            "hash(message_id) % 3 = 0",
+            "cast(split_part(message_id, '-', 2) as integer) % 8 = 0",
+        )
+        write(f"update intermediate.int_messages_versioned set arm = 'control' where {is_withheld}")
+        write(f"delete from intermediate.int_message_events_versioned where {is_withheld} and not {comes_anyway}")
+        assert pipeline.train("uplift").test.endswith("Verdict: personalise")
+        pipeline.score()
+        pipeline.decide()
+        assert ask(query.format("uplift")) == [(1200, 1200, True)]
+        query = """
+            select max(abs(net_value - (expected_responses * actions.value * actions.weight - actions.cost)))
+            from decisions.decision_log
+            inner join seeds.actions using (action_id)
+        """
+        assert ask(query)[0][0] < 1e-9
+        query = "select bool_or(reason like '% chance to cause a response worth %') from decisions.next_best_actions"
+        assert ask(f"{query} where action_id != 'do_nothing'") == [(True,)]
 
     def test_scores_in_small_batches_equal_those_of_one(self) -> None:
         tables = {name: f"select * from predictions.{name} order by all" for name in PREDICTIONS}
@@ -239,6 +289,8 @@ class TestLoop:
         shutil.copytree(built, tmp_path / "home")
         monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
         earlier = pipeline.train("response_propensity", as_of=date(2023, 12, 4))
+        in_use = models.promote("response_propensity", earlier.version)
+        assert earlier.notices[-1].startswith(f"{in_use} stays in use, ")
         file = earlier.folder / response_propensity.MODEL_FILE
         plain = read_json(file)
         plain["calibration"]["intercept"] += 2.0
@@ -351,8 +403,15 @@ class TestLoop:
         assert plots == {"calibration", "gain", "importance", "contributions"}
         assert all(f"(plots/{plot}.svg)" in card for plot in plots)
 
-    def test_ranking_says_how_many_of_those_scored_are_worth_contacting(self) -> None:
+    def test_ranking_says_how_many_of_those_scored_last_are_worth_contacting(self) -> None:
+        """The same version scored all of them a week before as well."""
+        a_week_before = """
+            insert into predictions.response_propensity by name
+            select * replace (observation_date - 7 as observation_date) from predictions.response_propensity
+        """
+        write(a_week_before)
         ranking = models.rank("response_propensity", value=10, cost=0.5)
+        write(f"delete from predictions.response_propensity where observation_date < '{AS_OF}'")
         found = [(offer, customers, worth.contacted) for offer, (customers, worth) in ranking.offers.items()]
         assert found == ask(
             """

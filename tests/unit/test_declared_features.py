@@ -187,3 +187,16 @@ def test_home_whose_models_were_not_compiled_says_so(version: Path, home: Path) 
     (home / "target/compiled/millpond/models/features/over_all.sql").unlink()
     with pytest.raises(NotBuilt, match=r"^over_all was not compiled in .*: run `millpond build` first$"):
         declared_features.require_unchanged("repurchase_timing", version)
+
+
+def test_attributes_that_are_read_otherwise_are_a_change(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a model reads of them is decided in Python, beside the SQL that delivers them."""
+    profile = "with features as (select customer_id, observation_date, attributes from base) select * from features"
+    compiled(home, {"profile": profile}, {"customer_id": "varchar", "attributes": "varchar"})
+    folder = home / "models/repurchase_timing/2024-01-01-0123abcd"
+    folder.mkdir(parents=True)
+    feature_list.write(declared_features.inputs_of("repurchase_timing", ["attributes"]), folder)
+    declared_features.require_unchanged("repurchase_timing", folder)
+    monkeypatch.setattr(declared_features, "READ_AS", "dates count from 1970")
+    with pytest.raises(FeaturesChanged, match=r"profile.attributes is computed otherwise: run `millpond train`$"):
+        declared_features.require_unchanged("repurchase_timing", folder)

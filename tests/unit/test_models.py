@@ -1,6 +1,7 @@
 """Trained versions: listing, promoting and comparing them."""
 
 import json
+import re
 import shutil
 from datetime import date
 from io import StringIO
@@ -11,8 +12,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from millpond import cli, declared_features, keeping, learning, models, report
-from millpond.errors import UnknownModel
+from millpond import cli, declared_features, keeping, learning, models, report, scoring
+from millpond.errors import ModelNotTrained, UnknownModel
 from training import model_store
 from training.errors import TrainingError
 from training.figures import Figures
@@ -29,6 +30,16 @@ def keep(folder: Path, day: int, log_loss: float | None) -> str:
         write=lambda to: (to / "model.json").write_text(str(log_loss)) and None,
         describe=lambda to, _: (to / "metrics.json").write_text(json.dumps(figures)) and None,
     )
+
+
+FACTS = {"purpose": "value", "data": "12 rows", "features": [], "method": "gamma-gamma", "limits": "many"}
+
+
+def lake_built_as_of(day: str) -> duckdb.DuckDBPyConnection:
+    lake = duckdb.connect()
+    lake.execute("create macro ducklake_snapshots(lake) as table select 7 as snapshot_id; create schema intermediate")
+    lake.execute(f"create table intermediate.int_as_of_date as select date '{day}' as as_of_date")
+    return lake
 
 
 @pytest.fixture
@@ -55,6 +66,26 @@ def test_promoted_version_is_in_use(versions: list[str], home: Path) -> None:
     assert current.name == versions[2]
 
 
+def test_name_of_no_version_is_none(versions: list[str]) -> None:
+    with pytest.raises(
+        UnknownModel, match=r"^no model repurchase_timing '' in .*; there is 2024-.*: name one of them$"
+    ):
+        models.promote("repurchase_timing", "")
+    assert models.versions()[0].is_current
+
+
+@pytest.mark.parametrize("pointer", ["", "2024-01-09-1f0c9a2b", "no version"])
+def test_version_in_use_that_is_gone_is_one_line(versions: list[str], home: Path, pointer: str) -> None:
+    folder = home / "models" / "repurchase_timing"
+    (folder / model_store.CURRENT).write_text(pointer + "\n")
+    with pytest.raises(
+        ModelNotTrained, match=r"is gone, and repurchase_timing is to be used from there: run `millpond models promote "
+    ):
+        scoring.folder_in_use("repurchase_timing", date(2024, 1, 9))
+    models.promote("repurchase_timing", versions[1])
+    assert model_store.usable(home / "models", "repurchase_timing") == folder / versions[1]
+
+
 def test_version_is_promoted_where_the_one_in_use_is_gone(versions: list[str], home: Path) -> None:
     shutil.rmtree(home / "models" / "repurchase_timing" / versions[0])
     assert models.promote("repurchase_timing", versions[1]) == versions[0]
@@ -79,7 +110,7 @@ def test_comparison_shows_both_columns(versions: list[str]) -> None:
 
 
 def test_unknown_version_names_those_there_are(versions: list[str]) -> None:
-    with pytest.raises(UnknownModel, match=rf"no model repurchase_timing 2020-01-01-x in .*; there is {versions[0]}, "):
+    with pytest.raises(UnknownModel, match=rf"no model repurchase_timing '2020-01-01-x' .*; there is {versions[0]}, "):
         models.promote("repurchase_timing", "2020-01-01-x")
 
 
@@ -99,14 +130,36 @@ def test_model_that_could_not_be_tested_says_why_in_its_card_and_on_the_screen(m
         raise TrainingError("12 customers, 0 of value; expected some: evaluate on more customers")
 
     monkeypatch.setattr(declared_features, "inputs_of", lambda name, inputs: [])
-    facts = {"purpose": "value", "data": "12 rows", "features": [], "method": "gamma-gamma", "limits": "many"}
-    with duckdb.connect() as lake:
-        lake.execute("create macro ducklake_snapshots(lake) as table select 7 as snapshot_id")
+    with lake_built_as_of("2024-01-01") as lake:
         tested = learning._tested(test)
-        kept = keeping.keep("customer_value", lake, date(2024, 1, 1), facts, tested, lambda folder: None, {})
+        kept = keeping.keep("customer_value", lake, date(2024, 1, 1), FACTS, tested, lambda folder: None, {})
     shown = StringIO()
     report.print_figures(Console(file=shown), kept)
     why = "None: 12 customers, 0 of value; expected some: evaluate on more customers."
     assert kept.figures is None
     assert why in (kept.folder / "model_card.md").read_text()
     assert shown.getvalue() == f"customer_value {kept.version}: test out of time: {why}\n"
+
+
+def test_version_of_an_earlier_date_is_used_only_where_the_lake_cannot_use_the_newer_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(declared_features, "inputs_of", lambda name, inputs: [])
+
+    def trained(day: int, *, built: str) -> tuple[str, tuple[str, ...]]:
+        with lake_built_as_of(built) as lake:
+            kept = keeping.keep("customer_value", lake, date(2024, 1, day), FACTS, "no test", lambda folder: None, {})
+        current = model_store.current(home / "models", "customer_value")
+        assert current is not None
+        return current.name[:10], kept.notices
+
+    assert trained(10, built="2024-01-20") == ("2024-01-10", ())
+    assert trained(15, built="2024-01-20") == ("2024-01-15", ())
+    in_use, (notice,) = trained(10, built="2024-01-20")
+    assert in_use == "2024-01-15"
+    assert re.fullmatch(
+        r"2024-01-15-\w{8} stays in use, for it knows more; "
+        r"`millpond models promote customer_value 2024-01-10-\w{8}` goes back",
+        notice,
+    )
+    assert trained(10, built="2024-01-12") == ("2024-01-10", ())

@@ -181,6 +181,13 @@ def test_figures_of_four_customers_can_be_checked_by_hand() -> None:
     assert figures["top_tenth_share"] == pytest.approx(0.7)
 
 
+def test_top_tenth_of_equal_expectations_does_not_depend_on_the_order_of_customers() -> None:
+    """One is expected to spend and does; which of the 19 others is beside her at the top, nobody knows."""
+    actual, expected = np.array([5.0] + [1.0] * 5 + [0.0] * 14), np.array([3.0] + [0.0] * 19)
+    assert value_metrics(actual, expected)["top_tenth_share"] == pytest.approx((5 + 5 / 19) / 10)
+    assert value_metrics(actual[::-1], expected[::-1])["top_tenth_share"] == pytest.approx((5 + 5 / 19) / 10)
+
+
 def test_nothing_spent_is_one_line() -> None:
     with pytest.raises(TrainingError, match=r"^2 customers, 0 of value, .*evaluate on more customers$"):
         value_metrics(np.zeros(2), np.array([1.0, 2.0]))

@@ -27,6 +27,11 @@ def test_calibration_slope_of_true_probabilities_is_one() -> None:
     assert evaluation.probability_metrics(outcome, too_extreme)["calibration_slope"] == pytest.approx(1 / 3, abs=0.02)
 
 
+def test_probabilities_that_do_not_differ_have_no_calibration_slope() -> None:
+    outcome = np.array([True, False, False, False])
+    assert np.isnan(evaluation.probability_metrics(outcome, np.full(4, 0.2))["calibration_slope"])
+
+
 def test_lift_counts_ties_with_their_mean() -> None:
     outcome = np.array([True] * 5 + [False] * 5)
     ranked = np.linspace(1, 0.1, 10)

@@ -1,6 +1,7 @@
 """Response propensity: what it learns, unseen texts, calibration, attributes, saving, messages."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from training import response_propensity
-from training.attributes import expand_attributes
+from training.attributes import expand_attributes, postponed
 from training.calibration import IDENTITY, fit_line
 from training.encoding import MAXIMUM_TEXTS, MINIMUM_SEEN, learn_encoding
 from training.errors import TrainingError
@@ -23,6 +24,7 @@ from training.untried import PRIOR_SD, Spread, between_groups
 CHANNEL_LOG_ODDS = {"email": -2.0, "phone": 0.0}
 ACTION_LOG_ODDS = {"newsletter": -1.0, "offer": 1.5}
 NEWEST = "2024-03-23"
+MORNINGS = pd.Series(pd.to_datetime(["2024-03-01", "2024-03-02"]))
 
 
 @pytest.fixture(scope="module")
@@ -349,6 +351,7 @@ def test_attributes_become_typed_columns() -> None:
         ],
         index=[7, 8, 9],
     )
+    moments = pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", "1970-01-03"]), index=[7, 8, 9])
     expected = pd.DataFrame(
         {
             "offer_free": [1.0, 0.0, np.nan],
@@ -356,15 +359,15 @@ def test_attributes_become_typed_columns() -> None:
             "offer_mixed": ["1", "one", None],
             "offer_name": ["A", None, None],
             "offer_percent": [10.0, 2.5, np.nan],
-            "offer_until": [2.0, 0.5, np.nan],
+            "offer_until": [2.0, -0.5, np.nan],
         },
         index=[7, 8, 9],
     )
-    pd.testing.assert_frame_equal(expand_attributes(texts, "offer"), expected)
+    pd.testing.assert_frame_equal(expand_attributes(texts, moments, "offer"), expected)
 
 
 def test_article_numbers_are_not_dates() -> None:
-    column = expand_attributes(pd.Series(['{"article": "2024000001"}', '{"article": "2024-01-01"}']), "offer")
+    column = expand_attributes(pd.Series(['{"article": "2024000001"}', '{"article": "2024-01-01"}']), MORNINGS, "offer")
     assert column["offer_article"].tolist() == ["2024000001", "2024-01-01"]
 
 
@@ -372,11 +375,39 @@ def test_article_numbers_are_not_dates() -> None:
 def test_number_beyond_all_floats_is_infinite_and_refused(
     messages: pd.DataFrame, model: ResponsePropensityModel, number: str
 ) -> None:
-    offers = expand_attributes(pd.Series([f'{{"percent": {number}}}'] * len(messages)), "offer")
+    texts = pd.Series([f'{{"percent": {number}}}'] * len(messages))
+    offers = expand_attributes(texts, messages["sent_at"], "offer")
     with pytest.raises(TrainingError, match=r"^column offer_percent is infinite in row 0; expected finite numbers"):
         model.predict(messages.assign(**offers))
 
 
 def test_attributes_that_are_no_object_name_their_row() -> None:
     with pytest.raises(TrainingError, match=r"^attributes of row 1: '\[1\]'; expected a JSON object"):
-        expand_attributes(pd.Series(["{}", "[1]"]), "offer")
+        expand_attributes(pd.Series(["{}", "[1]"]), MORNINGS, "offer")
+
+
+def test_offer_that_ends_soon_is_known_for_such_when_it_is_still_to_come() -> None:
+    """Those that end soon are accepted: days from the sending tell, and no day of the calendar does."""
+    random = np.random.default_rng(4)
+    sent_at = pd.Series(pd.Timestamp("2023-01-02") + pd.to_timedelta(np.arange(2000) // 5, unit="D"))
+    lasts = random.integers(1, 40, len(sent_at))
+    texts = pd.Series([f'{{"until": "{until:%Y-%m-%d}"}}' for until in sent_at + pd.to_timedelta(lasts, unit="D")])
+    inputs = expand_attributes(texts, sent_at, "offer").assign(action_id="coupon", channel="post")
+    assert inputs["offer_until"].tolist() == lasts.tolist()
+    responded = random.random(len(sent_at)) < np.where(lasts < 10, 0.6, 0.1)
+    past = (sent_at < pd.Timestamp("2023-11-01")).to_numpy()
+    model = response_propensity.fit(inputs[past], responded[past], sent_at=sent_at[past], seed=1)
+    to_come = model.predict(inputs[~past])
+    assert to_come[lasts[~past] < 8].mean() == pytest.approx(0.6, abs=0.1)
+    assert to_come[lasts[~past] > 12].mean() == pytest.approx(0.1, abs=0.05)
+
+
+def test_dates_of_the_newest_message_are_as_far_away_when_it_is_carried_out_again() -> None:
+    month, text = timedelta(days=30), '{"until": "2024-01-10", "for_ever": "9999-12-31", "size": "2024-01", "n": 1}'
+    assert postponed(text, month) == {
+        "until": "2024-02-09T00:00:00",
+        "for_ever": "9999-12-31",
+        "size": "2024-01",
+        "n": 1,
+    }
+    assert postponed(None, month) == {}

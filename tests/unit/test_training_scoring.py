@@ -1,6 +1,8 @@
 """One customer at a time gives the numbers of the batch; values become the same whatever stands beside them."""
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from training.repurchase_timing import FEATURES, HISTORY, LABELS
 from training.scoring import Offer, Scorer
 
 INPUTS = list(dict.fromkeys([*FEATURES, *HISTORY]))
+MORNING = pd.Timestamp("2024-02-20 09:30")
 ATTRIBUTES = ('{"percent": 10, "size": 1}', '{"percent": 5, "size": "large"}', '{"until": "2024-03-01"}', None)
 
 
@@ -43,6 +46,7 @@ def offered(customers: pd.DataFrame) -> pd.DataFrame:
     liked = (
         (frame["action_id"] == "coupon") * 1.0 + (frame["channel"] == "post") * 0.5 + 2 * frame[AFFINITY[0]].fillna(0)
     )
+    frame["event_timestamp"] = MORNING - pd.to_timedelta(random.integers(0, 30, len(frame)), unit="h")
     frame["responded"] = random.random(len(frame)) < 1 / (1 + np.exp(2 - liked))
     return frame
 
@@ -72,7 +76,7 @@ def plain(row: pd.Series) -> dict[str, Any]:
 def offer(row: pd.Series) -> Offer:
     features = plain(row[[*INPUTS, "channel"]]) | {"attributes": row["customer"]}
     amount, days = plain(row[list(AFFINITY)]).values()
-    return Offer(row["action_id"], row["channel"], features, row["attributes"], (amount, days))
+    return Offer(row["action_id"], row["channel"], features, row["attributes"], (amount, days), row["event_timestamp"])
 
 
 def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
@@ -94,7 +98,7 @@ def test_offers_scored_in_parts_equal_those_of_one_frame(
     row = np.random.default_rng(1).integers(0, 50, 100)
     texts = scorer.response.encoding.texts
     whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, texts)
-    asked = offers.Recipients(features, row)
+    asked = offers.Recipients(features, offered["event_timestamp"].head(50), row)
     in_parts = offers.scored(scorer.response.encoding, asked, chosen, scorer.response.scores)
     assert in_parts.shape == (3, 100)
     assert in_parts[0] == pytest.approx(scorer.response.predict(whole), abs=1e-12)
@@ -175,11 +179,40 @@ def test_row_is_encoded_as_in_a_frame() -> None:
 
 
 def test_kinds_of_attributes_are_those_of_the_model() -> None:
-    texts = pd.Series(['{"size": 5, "until": "1970-01-02", "gift": true}'])
-    assert expand_attributes(texts, "offer", {"offer_size"}).iloc[0].to_dict() == {
+    texts, moments = pd.Series(['{"size": 5, "until": "1970-01-02", "gift": true}']), pd.Series([pd.Timestamp(0)])
+    assert expand_attributes(texts, moments, "offer", {"offer_size"}).iloc[0].to_dict() == {
         "offer_gift": 1.0,
         "offer_size": "5",
         "offer_until": 1.0,
     }
-    strange = expand_attributes(pd.Series(['{"gift": "yes"}']), "offer", set())
+    strange = expand_attributes(pd.Series(['{"gift": "yes"}']), moments, "offer", set())
     assert strange["offer_gift"].isna().all()
+
+
+def test_date_without_a_moment_to_count_from_is_refused(
+    scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame
+) -> None:
+    dated = offer(offered.iloc[0])._replace(attributes='{"until": "2024-03-01"}', sent_at=None)
+    timing = plain(customers.iloc[0])
+    with pytest.raises(TrainingError, match=r"^offer_until is a date; expected the moment .*: give Scorer.score `at`$"):
+        scorer.score(timing, [dated])
+    at = MORNING.to_pydatetime()
+    given = scorer.score(timing, [dated], at=at).response
+    assert given == scorer.score(timing, [dated._replace(sent_at=at)]).response
+    assert given != scorer.score(timing, [dated], at=at - timedelta(days=60)).response
+
+
+@pytest.mark.parametrize("name", [response_propensity.MODEL_FILE, response_propensity.TREES_FILE])
+@pytest.mark.parametrize("kept", [None, 0, 100])
+def test_damaged_model_is_one_line_and_no_smaller_model(
+    scorer: Scorer, tmp_path: Path, name: str, kept: int | None
+) -> None:
+    """Without its trees, a model would score all the same, and otherwise."""
+    response_propensity.save(scorer.response, tmp_path)
+    file = tmp_path / name
+    whole = file.read_bytes()
+    file.unlink()
+    if kept is not None:
+        file.write_bytes(whole[:kept])
+    with pytest.raises(TrainingError, match=rf"(no model at )?{file}(; | is damaged \(.*\); )expected a saved "):
+        response_propensity.load(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import qini, ranking, uplift
+from training import curves, qini, ranking, uplift
 from training.errors import TrainingError
 from training.uplift import UpliftModel
 
@@ -144,6 +144,16 @@ def test_table_and_number_to_contact_can_be_checked_by_hand() -> None:
         },
     ]
     assert ranking.number_to_contact(score, value=10, cost=2.5) == (2, pytest.approx(1.5 + 0.5), 0.3)
+
+
+def test_rows_of_one_score_share_their_outcomes_in_whatever_order_they_come() -> None:
+    score, outcome = np.array([0.5, 0.2, 0.2, 0.2]), np.array([0.0, 1.0, 1.0, 0.0])
+    table = ranking.rank_table(score, outcome, groups=2)
+    assert [group["total"] for group in table] == pytest.approx([2 / 3, 4 / 3])
+    swapped = ranking.rank_table(score, outcome[[0, 3, 2, 1]], groups=2)
+    assert swapped == [pytest.approx(group) for group in table]
+    drawn = curves.gain(outcome, {"model": score})
+    assert [group["cumulative_gain"] for group in table] == pytest.approx(drawn["gained"].iloc[[2, 4]].tolist())
 
 
 def test_nobody_is_worth_a_contact_that_costs_too_much() -> None:

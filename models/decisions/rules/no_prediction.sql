@@ -5,4 +5,4 @@ select
 
 from {{ ref('candidates') }}
 
-where response_propensity is null
+where expected_responses is null
