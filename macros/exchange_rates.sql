@@ -14,15 +14,17 @@
 {% macro keep_currency() %}
     {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
         {% do run_query('create table if not exists ' ~ currency_table() ~ ' (currency varchar)') %}
-        {% if flags.FULL_REFRESH %}{% do run_query('delete from ' ~ currency_table()) %}{% endif %}
+        {#- A full refresh of other models leaves invoices as they were told. -#}
+        {% set is_told_anew = flags.FULL_REFRESH and 'model.' ~ project_name ~ '.base_invoices__invoices' in selected_resources %}
+        {% if is_told_anew %}{% do run_query('delete from ' ~ currency_table()) %}{% endif %}
         {% set kept = kept_currency() %}
-        {% set earliest, invoiced_on = earliest_currency() %}
+        {% set earliest, invoiced_on = earliest_currency(base=none if is_told_anew else base_table('invoices', 'invoices')) %}
         {% if not kept and (var('currency') or earliest) %}
             {% do run_query('insert into ' ~ currency_table() ~ ' values (' ~ quoted(var('currency') or earliest) ~ ')') %}
         {% elif kept and (var('currency') or kept) != kept %}
             {% do raise_user_error('other_currency', 'the variable currency is ' ~ var('currency') ~ ', and the lake is told in ' ~ kept ~ ': build with --full-refresh, or set it to ' ~ kept) %}
         {% elif kept and not var('currency') and (earliest or kept) != kept %}
-            {% do exceptions.warn('the earliest invoice, of ' ~ invoiced_on ~ ', is in ' ~ earliest ~ ', but came after others that the lake is told in ' ~ kept ~ ' for: set the variable currency to ' ~ kept ~ ', or to ' ~ earliest ~ ' and build with --full-refresh') %}
+            {% do exceptions.warn('the earliest invoice, of ' ~ invoiced_on ~ ', is in ' ~ earliest ~ ', but came later than those that gave the lake ' ~ kept ~ ': set the variable currency to ' ~ kept ~ ', or to ' ~ earliest ~ ' and build with --full-refresh') %}
         {% endif %}
     {% endif %}
 {% endmacro %}
@@ -42,11 +44,10 @@
 
 
 {#-
-    The currency and day of the earliest invoice in the lake or in files that it has not read. What happened before 1900 or is still to come
-    will be rejected, and says nothing.
+    The currency and day of the earliest invoice in a base table, if there is one, and in files that it has not read. What happened before
+    1900 or is still to come will be rejected, and says nothing.
 -#}
-{% macro earliest_currency() %}
-    {% set base = none if flags.FULL_REFRESH else base_table('invoices', 'invoices') %}
+{% macro earliest_currency(base) %}
     {% set named = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
     {% set files = unread_files('invoices', 'invoices', base=base) %}
     {% for format in files %}

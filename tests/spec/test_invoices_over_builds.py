@@ -92,7 +92,7 @@ def test_an_earlier_invoice_in_another_currency_is_said_and_changes_no_amount(ho
     land(home, "late", {"invoices/invoices": f"{INVOICES}shop,i0,2024-01-03,ann,,,EUR\n"})
     land(home, "late", {"invoices/lines": f"{LINES}shop,i0,1,hat,1,20\n"})
     assert build() == [
-        "the earliest invoice, of 2024-01-03, is in EUR, but came after others that the lake is told in USD for: "
+        "the earliest invoice, of 2024-01-03, is in EUR, but came later than those that gave the lake USD: "
         "set the variable currency to USD, or to EUR and build with --full-refresh"
     ]
     assert amounts() == {"i0": 40, "i1": 20, "i2": 20}
