@@ -1,27 +1,65 @@
-{#- The currency in which amounts are told: the variable, or that of the earliest invoice that names one. -#}
+{#- The currency in which amounts are told: the variable, or that which keep_currency found. -#}
 {% macro lake_currency() %}
     {% if var('currency') or not execute or target.name == 'lint' or model.resource_type == 'unit_test' %}
         {{ return(var('currency') or 'USD') }}
     {% endif %}
-    {% set base = base_table('invoices', 'invoices') %}
-    {% set built = earliest_currency(["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"]) if base %}
-    {% if built %}{{ return(built) }}{% endif %}
-    {#- No invoice is in the lake yet, though other families may be. -#}
-    {% set named = [] %}
-    {% set files = unread_files('invoices', 'invoices', base=none) %}
-    {% for format in files if 'currency' in found_columns(format, files[format]) %}
-        {% do named.append("select nullif(trim(cast(currency as varchar)), '') as currency, try_cast(invoiced_at as timestamp) as invoiced_at from " ~ read_files(format, files[format])) %}
-    {% endfor %}
-    {{ return((earliest_currency(named) if named) or 'USD') }}
+    {{ return(kept_currency() or 'USD') }}
 {% endmacro %}
 
 
-{#- Of the invoices of some queries. What happened before 1900 or is still to come will be rejected, and says nothing. -#}
-{% macro earliest_currency(queries) %}
+{#-
+    Before a build: the lake keeps the currency that its first invoices gave it, lest amounts of one customer be told in two. Another one is
+    a full refresh. An earlier invoice that comes later and would give another one is said, and changes nothing.
+-#}
+{% macro keep_currency() %}
+    {% if execute and target.name != 'lint' and flags.WHICH in ('build', 'run') %}
+        {% do run_query('create table if not exists ' ~ currency_table() ~ ' (currency varchar)') %}
+        {#- A full refresh of other models leaves invoices as they were told. -#}
+        {% set is_told_anew = flags.FULL_REFRESH and 'model.' ~ project_name ~ '.base_invoices__invoices' in selected_resources %}
+        {% if is_told_anew %}{% do run_query('delete from ' ~ currency_table()) %}{% endif %}
+        {% set kept = kept_currency() %}
+        {% set earliest, invoiced_on = earliest_currency(base=none if is_told_anew else base_table('invoices', 'invoices')) %}
+        {% if not kept and (var('currency') or earliest) %}
+            {% do run_query('insert into ' ~ currency_table() ~ ' values (' ~ quoted(var('currency') or earliest) ~ ')') %}
+        {% elif kept and (var('currency') or kept) != kept %}
+            {% do raise_user_error('other_currency', 'the variable currency is ' ~ var('currency') ~ ', and the lake is told in ' ~ kept ~ ': build with --full-refresh, or set it to ' ~ kept) %}
+        {% elif kept and not var('currency') and (earliest or kept) != kept %}
+            {% do exceptions.warn('the earliest invoice, of ' ~ invoiced_on ~ ', is in ' ~ earliest ~ ', but came later than those that gave the lake ' ~ kept ~ ': set the variable currency to ' ~ kept ~ ', or to ' ~ earliest ~ ' and build with --full-refresh') %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro currency_table() -%}
+    {{ return(target.database ~ '.staging.lake_currency') }}
+{%- endmacro %}
+
+
+{#- None before the first build that saw invoices. -#}
+{% macro kept_currency() %}
+    {% set is_there = run_query("select 1 from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = 'staging' and table_name = 'lake_currency'").rows %}
+    {% set kept = run_query('select currency from ' ~ currency_table()).rows if is_there %}
+    {{ return(kept[0][0] if kept else none) }}
+{% endmacro %}
+
+
+{#-
+    The currency and day of the earliest invoice in a base table, if there is one, and in files that it has not read. What happened before
+    1900 or is still to come will be rejected, and says nothing.
+-#}
+{% macro earliest_currency(base) %}
+    {% set named = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
+    {% set files = unread_files('invoices', 'invoices', base=base) %}
+    {% for format in files %}
+        {% set found = found_columns(format, files[format]) %}
+        {% if 'currency' in found and 'invoiced_at' in found %}
+            {% do named.append("select nullif(trim(cast(currency as varchar)), '') as currency, " ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(format, files[format])) %}
+        {% endif %}
+    {% endfor %}
     {{ return(run_query(
-        'select min_by(currency, invoiced_at) from (' ~ queries | join(' union all ') ~ ")
+        'select min_by(currency, invoiced_at), min(cast(invoiced_at as date)) filter (where currency is not null) from (' ~ named | join(' union all ') ~ ")
         where invoiced_at >= timestamp '1900-01-01' and invoiced_at <= " ~ clock()
-    ).columns[0][0]) }}
+    ).rows[0].values() if named else [none, none]) }}
 {% endmacro %}
 
 
@@ -56,7 +94,18 @@
 {%- endmacro %}
 
 
-{#- An amount in the lake's currency; unknown stays unknown. -#}
+{#- An amount in the lake's currency; unknown stays unknown, and without a rate it is. -#}
 {% macro converted(amount) -%}
-    cast({{ amount }} * coalesce(rates.rate / lake_rates.rate, 1) as decimal(18, 4))
+    cast(
+            {{ amount }} * case when invoices.currency != '{{ lake_currency() }}' then rates.rate / lake_rates.rate else 1 end as decimal(18, 4)
+        )
 {%- endmacro %}
+
+
+{#- Before invoices are judged: where a rate is gone at which an accepted one was told, that one goes, and what follows from it. -#}
+{% macro begin_anew_without_rates() %}
+    {% if last_built_at() and flags.WHICH in ('build', 'run') %}
+        {% set reason = run_query('select min(' ~ missing_rate() ~ ') from ' ~ this ~ " as typed where row_status != 'rejected'").columns[0][0] %}
+        {% if reason %}{% do begin_anew(reason) %}{% endif %}
+    {% endif %}
+{% endmacro %}

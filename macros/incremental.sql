@@ -35,11 +35,17 @@
         {% set read = files_read() %}
         {% if read %}
             {% for row in run_query(files_read_otherwise(read)) %}
-                {% do log(row[0] ~ ' was changed or taken away: building anew from all raw files', info=true) %}
-                {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(row[0] ~ ' was changed or taken away') ~ ')') %}
+                {% do begin_anew(row[0] ~ ' was changed or taken away') %}
             {% endfor %}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+
+{#- From here on incremental models begin anew in this build, and the user is told why. -#}
+{% macro begin_anew(reason) %}
+    {% do exceptions.warn(reason ~ ': building anew from all raw files') %}
+    {% do run_query('insert into ' ~ new_beginnings() ~ ' values (' ~ this_build() ~ ', ' ~ quoted(reason) ~ ')') %}
 {% endmacro %}
 
 

@@ -156,7 +156,9 @@ def build(
     from millpond import pipeline
 
     with progress("Building") as report:
-        built = pipeline.build(as_of=_date(as_of), full_refresh=full_refresh, wait_seconds=wait, on_node=report)
+        built = pipeline.build(
+            as_of=_date(as_of), full_refresh=full_refresh, wait_seconds=wait, on_node=report, on_notice=_notice
+        )
     out.print(f"Built the lake as of {built}.", highlight=False)
 
 
@@ -207,7 +209,7 @@ def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS, wait: Wait 
 
 
 def _notice(text: str) -> None:
-    out.print(text, style="yellow", highlight=False, soft_wrap=True)
+    out.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -20,6 +20,7 @@ KINDS = {
     "as_of_before_data": errors.AsOfBeforeData,
     "as_of_in_future": errors.AsOfInFuture,
     "too_many_rejected": errors.TooManyRejected,
+    "other_currency": errors.OtherCurrency,
 }
 
 # How DuckDB says that a raw file is not what its name says.
@@ -27,7 +28,12 @@ UNREADABLE = re.compile(r"(?=.*\braw/)(Invalid Input Error|Invalid Error|IO Erro
 LOCKED = re.compile(r"database is locked", re.IGNORECASE)
 
 
-def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], None]) -> None:
+def build(
+    *arguments: str,
+    variables: dict[str, Any],
+    on_node: Callable[[str], None],
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> None:
     """Run `dbt build` on this project and home: seeds, models and tests of data.
 
     Unit tests are left to `make test`: they test the models, not the data.
@@ -36,6 +42,7 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
         arguments: such as `--select` and what to select.
         variables: dbt variables that override those of dbt_project.yml.
         on_node: called with the name of each model, seed or test that has finished.
+        on_notice: called with what macros warn of, such as columns that stay out of the lake.
 
     Raises:
         UserError: what failed first, in one line; its kind says what to do.
@@ -51,7 +58,7 @@ def build(*arguments: str, variables: dict[str, Any], on_node: Callable[[str], N
         # What dbt prints is in its log; an error comes as one line.
         with contextlib.redirect_stdout(io.StringIO()), _silent_logging():
             manifest = _manifest(_newest_change(), settings.is_shared())
-            result = dbtRunner(manifest, callbacks=[_reporter(on_node)]).invoke(words)
+            result = dbtRunner(manifest, callbacks=[_reporter(on_node, on_notice)]).invoke(words)
     finally:
         os.chdir(here)
         # dbt would keep the lake open, and its memory, until the process ends.
@@ -102,10 +109,12 @@ def _silent_logging() -> Iterator[None]:
         logging.raiseExceptions = before
 
 
-def _reporter(on_node: Callable[[str], None]) -> Callable[[Any], None]:
+def _reporter(on_node: Callable[[str], None], on_notice: Callable[[str], None]) -> Callable[[Any], None]:
     def report(event: Any) -> None:
         if event.info.name == "NodeFinished":
             on_node(event.data.node_info.node_name)
+        elif event.info.name == "JinjaLogWarning":
+            on_notice(event.data.msg)
 
     return report
 

@@ -103,6 +103,12 @@ class DiskFull(UserError):
     exit_code = 27
 
 
+class OtherCurrency(UserError):
+    """The variable `currency` is not what the lake's amounts are told in."""
+
+    exit_code = 42
+
+
 class UnknownCustomer(UserError):
     """Nothing in the home, or in the features of a date, knows the customer asked for."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from time import perf_counter
 
 import psutil
@@ -29,8 +30,9 @@ class Step:
 def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out: Console, progress: Progress) -> None:
     """Build, publish, train, score and decide; then print what was decided."""
     steps: list[Step] = []
+    notice = partial(out.print, style="yellow", markup=False, highlight=False, soft_wrap=True)
     with _measured("build", steps), progress("Building") as done:
-        built = pipeline.build(as_of=as_of, wait_seconds=wait_seconds, on_node=done)
+        built = pipeline.build(as_of=as_of, wait_seconds=wait_seconds, on_node=done, on_notice=notice)
     with _measured("publish", steps), progress("Publishing") as done:
         pipeline.publish(wait_seconds=wait_seconds, on_view=done)
     trained = []

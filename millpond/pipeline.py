@@ -28,8 +28,11 @@ def build(
     full_refresh: bool = False,
     wait_seconds: float = 0,
     on_node: Callable[[str], None] = nothing,
+    on_notice: Callable[[str], None] = nothing,
 ) -> date:
     """Raw files to lake, features and labels.
+
+    `on_notice` is told what a user should know of raw data that are built all the same.
 
     Returns:
         The as-of date of the build.
@@ -39,7 +42,7 @@ def build(
     """
     arguments = ["--exclude", "decisions", *(["--full-refresh"] if full_refresh else [])]
     with lake.writing(wait_seconds):
-        dbt.build(*arguments, variables=_variables(as_of), on_node=on_node)
+        dbt.build(*arguments, variables=_variables(as_of), on_node=on_node, on_notice=on_notice)
     return built_as_of()
 
 

@@ -19,7 +19,7 @@ statements as (
         source_system,
         customer_key,
         channel,
-        purpose,
+        lower(purpose) as purpose,
         status,
         evidence,
         effective_at,
@@ -34,7 +34,7 @@ statements as (
         messages.source_system,
         messages.customer_key,
         -- An objection to a message of unknown channel is one to all of them.
-        case when messages.channel = 'unknown' then 'any' else messages.channel end as channel,
+        case when lower(messages.channel) in ('unknown', 'any') then 'any' else messages.channel end as channel,
         'marketing' as purpose,
         'withdrawn' as status,
         objections.event_type as evidence,

@@ -26,7 +26,7 @@ channels as (
 
 ),
 
--- A statement about any channel is one about each.
+-- A statement about any channel is one about each. Case is no difference: systems write Email, and decisions ask for email.
 spread as (
 
     select
@@ -34,7 +34,7 @@ spread as (
         channels.channel
 
     from statements
-    inner join channels on statements.channel = channels.channel
+    inner join channels on lower(statements.channel) = lower(channels.channel)
 
     where statements.channel != 'any'
 

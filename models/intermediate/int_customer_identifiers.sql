@@ -10,7 +10,7 @@ records as (
 
     select
         keys.record_id,
-        lower(trim(records.email)) as address,
+        {{ in_one_spelling('records.email') }} as address,
         records.phone,
         coalesce(records.country, '') as country,
         nullif(trim(records.loyalty_key), '') as loyalty_key,

@@ -1,5 +1,5 @@
--- From when an identifier joins nobody: it is shown by too many records, or by records that cannot be one person. A family that shares an
--- e-mail is told apart by what each has only one of; a loyalty key is taken at its word.
+-- From when an identifier joins nobody: it is shown by too many records, or by records that cannot be one person, or that a person has decided
+-- are not. A family that shares an e-mail is told apart by what each has only one of; a loyalty key is taken at its word.
 with holders as (
 
     select
@@ -60,20 +60,23 @@ guarded as (
 dropped as (
 
     select
-        identifier_kind,
-        identifier,
-        record_count,
+        guarded.identifier_kind,
+        guarded.identifier,
+        guarded.record_count,
 
         least(
-            shared_too_widely_at
+            guarded.shared_too_widely_at
             {%- for column in var('one_per_person') %},
-            {{ column }}_contradicted_at
+            guarded.{{ column }}_contradicted_at
             {%- endfor %},
-            -- So that it is a list also where nothing is one per person.
-            null
+            told_apart.told_apart_at
         ) as dropped_at
 
     from guarded
+    left join {{ ref('int_identifiers_told_apart') }} as told_apart
+        on
+            guarded.identifier_kind = told_apart.identifier_kind
+            and guarded.identifier = told_apart.identifier
 
 )
 

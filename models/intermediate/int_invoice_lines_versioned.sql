@@ -36,13 +36,14 @@ credited_invoices as (
 
 ),
 
+-- Of several lines with the product the one that we knew first: another that comes later does not move the credit.
 credited_lines as (
 
     select
         source_system,
         invoice_id,
         product_key,
-        min(line_no) as line_no
+        min_by(line_no, (known_at, line_no)) as line_no
 
     from {{ ref('stg_invoices__lines') }}
 

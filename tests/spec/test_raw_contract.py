@@ -365,11 +365,14 @@ def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:
         pass
 
 
-def test_columns_that_the_contract_does_not_know_stay_out(home: Path) -> None:
+def test_columns_that_the_contract_does_not_know_stay_out_and_are_named(home: Path) -> None:
     folder = home / "raw" / "invoices" / "products"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text("source_system,product_key,colour\nshop,p1,red\n")
+    told: list[str] = []
     with lake.writing():
-        dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
+        nodes = ("--select", "+stg_invoices__products")
+        dbt.build(*nodes, variables={}, on_node=pipeline.nothing, on_notice=told.append)
+    assert told == ["invoices/products: columns that the raw contract does not know stay out of the lake: colour"]
     assert ask("select product_key from staging.stg_invoices__products") == [("p1",)]
     assert "colour" not in {column[0] for column in ask("describe staging.stg_invoices__products")}
