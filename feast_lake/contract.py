@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from duckdb import DuckDBPyConnection
 
 from feast_lake.errors import LakeError, explained
-from feast_lake.point_in_time import ViewRead
 from feast_lake.value_types import fits
+from feast_lake.view_read import ViewRead
 
 
 def checked_key_types(connection: DuckDBPyConnection, views: Iterable[ViewRead]) -> dict[str, str]:

@@ -24,9 +24,10 @@ from feast_lake.connection import literal
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead, all_rows, latest_rows, rows_between
+from feast_lake.ranges import all_rows, latest_rows, rows_between
 from feast_lake.retrieval import HistoricalJob, LakeRetrievalJob
 from feast_lake.source import LakeLoggingDestination, LakeSource
+from feast_lake.view_read import ViewRead
 from feast_lake.views import view_reads
 from feast_lake.writing import append
 

@@ -1,6 +1,6 @@
-"""The SQL of a lake's reads, as text: nothing here touches a database.
+"""The SQL of historical reads, as text: nothing here touches a database.
 
-A historical read is one statement. Each view gives these steps, those up to matched_<n> on
+A read is one statement. Each view gives these steps, those up to matched_<n> on
 keys and timestamps alone:
 
     exact_<n>     entity rows whose own timestamp the view has: no other row of it can be newer
@@ -15,62 +15,17 @@ An ASOF join sorts both sides, an equality join does not, and rows asked for are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import timedelta
 
-from feast_lake.connection import identifier, literal
-
-if TYPE_CHECKING:
-    from feast.value_type import ValueType
+from feast_lake.connection import identifier
+from feast_lake.view_read import ViewRead, greatest
 
 ENTITY_ROWS = "temp.__lake_entity_rows"
 ROW = "__lake_row"
 AT = "__lake_at"
 CREATED = "__lake_created"
 _RANK = "__lake_rank_"
-
-
-@dataclass(frozen=True)
-class ViewRead:
-    """What to read from one feature view.
-
-    Attributes:
-        relation: stands after FROM: a quoted table or a query in parentheses.
-        keys: entity row's column → source's column; empty for a view without entity.
-        features: name in the answer → source's column.
-        timestamp: source's column of the event timestamp.
-        created: source's column of the created timestamp, if there is one.
-        ttl: oldest age of a row to use, inclusive; None for any age.
-        known_by_row: use only rows created at or before the entity row's timestamp.
-        name: of the view, for messages.
-        declared: source's column → the type that Feast was told; not all need be there.
-        ranked_by: source's columns that decide between rows equal in key and timestamps, those of all features of the
-            view, so that it does not matter which are asked for; none: those that are.
-    """
-
-    relation: str
-    keys: dict[str, str]
-    features: dict[str, str]
-    timestamp: str
-    created: str | None = None
-    ttl: timedelta | None = None
-    known_by_row: bool = False
-    name: str = "the view"
-    declared: dict[str, ValueType] = field(default_factory=dict)
-    ranked_by: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> list[str]:
-        """The source's columns that a read needs."""
-        timestamps = filter(None, (self.timestamp, self.created))
-        return list(dict.fromkeys([*self.keys.values(), *self.features.values(), *timestamps, *self.ranks]))
-
-    @property
-    def ranks(self) -> list[str]:
-        """The columns that decide between rows equal in key and timestamps, in their order."""
-        return sorted(self.ranked_by or self.features.values())
 
 
 def historical(views: Sequence[ViewRead], *, with_entity_rows: bool = True) -> str:
@@ -119,42 +74,6 @@ def entity_rows(*, rows: str, timestamp: str, moment: str, casts: dict[str, str]
     )
 
 
-def rows_between(views: Sequence[ViewRead], *, start: datetime, end: datetime) -> str:
-    """Entity rows for a read without entities: each key and timestamp that a view has there.
-
-    Start and end are inclusive. A view that lacks another one's key gives null for it.
-    """
-    every = []
-    for view in views:
-        columns = ", ".join([_in_utc(view.timestamp, name="event_timestamp"), *_keys(view)])
-        between = _between(view.timestamp, start=start, end=end)
-        every.append(f"select {columns} from {view.relation} as source where {between}")
-    return f"select distinct * from ({' union all by name '.join(every)}) order by all"
-
-
-def latest_rows(view: ViewRead, *, start: datetime, end: datetime) -> str:
-    """The newest row of each key with a timestamp from start to end, both inclusive; ties as in `historical`."""
-    keys = ", ".join(map(identifier, view.keys))
-    newest = _greatest(map(identifier, [*filter(None, (view.timestamp, view.created)), *view.ranks]))
-    partition = f"partition by {keys} " if keys else ""
-    return f"{all_rows(view, start=start, end=end)}\nqualify row_number() over ({partition}order by {newest}) = 1"
-
-
-def all_rows(view: ViewRead, *, start: datetime | None, end: datetime | None) -> str:
-    """All rows with a timestamp from start to end, both inclusive; timestamps come in UTC.
-
-    A view without features gives all columns of its source.
-    """
-    timestamps = [name for name in (view.timestamp, view.created) if name]
-    in_utc = [_in_utc(name, name=name) for name in timestamps]
-    values = [name for name in dict.fromkeys([*view.keys, *view.features]) if name not in timestamps]
-    columns = [*map(identifier, values), *in_utc] if view.features else [f"* replace ({', '.join(in_utc)})"]
-    return (
-        f"select {', '.join(columns)}\nfrom {view.relation} as source\n"
-        f"where {_between(view.timestamp, start=start, end=end)}"
-    )
-
-
 def _steps(number: int, view: ViewRead) -> list[str]:
     known_by_row = view.known_by_row and view.created
     match = [f"matched_{number} as (\n{_matched_known(view)}\n)"] if known_by_row else _match(number, view)
@@ -162,7 +81,7 @@ def _steps(number: int, view: ViewRead) -> list[str]:
     features = ", ".join(f"source.{identifier(name)}" for name in view.features)
     same = f"{_same_keys('matched', view)}matched.{AT} = source.{AT}{same_created}"
     ranks = [*([CREATED] if view.created else []), *(f"{_RANK}{place}" for place in range(len(view.ranks)))]
-    tie_break = _greatest(f"source.{name}" for name in ranks)
+    tie_break = greatest(f"source.{name}" for name in ranks)
     return [
         *match,
         (
@@ -234,10 +153,6 @@ def _matched_known(view: ViewRead) -> str:
     )
 
 
-def _greatest(columns: Iterable[str]) -> str:
-    return ", ".join(f"{column} desc nulls last" for column in columns)
-
-
 def _within_ttl(ttl: timedelta | None) -> str:
     microseconds = (ttl or timedelta()) // timedelta(microseconds=1)
     return f"source.{AT} + to_microseconds({microseconds}) >= entity_rows.{AT}"
@@ -251,10 +166,6 @@ def _same_keys(rows: str, view: ViewRead) -> str:
     return "".join(f"{rows}.{name} = source.{name} and " for name in map(identifier, view.keys))
 
 
-def _keys(view: ViewRead) -> list[str]:
-    return [f"{identifier(column)} as {identifier(name)}" for name, column in view.keys.items()]
-
-
 def _features(view: ViewRead) -> list[str]:
     return [f"{identifier(column)} as {identifier(name)}" for name, column in view.features.items()]
 
@@ -264,22 +175,7 @@ def _ranks(view: ViewRead) -> list[str]:
 
 
 def _source(view: ViewRead, *, columns: Sequence[str] = ()) -> str:
-    own = [*_keys(view), f"cast({identifier(view.timestamp)} as timestamp) as {AT}"]
+    own = [*view.named_keys, f"cast({identifier(view.timestamp)} as timestamp) as {AT}"]
     if view.created:
         own.append(f"cast({identifier(view.created)} as timestamp) as {CREATED}")
     return f"(select {', '.join([*own, *columns])} from {view.relation} as source)"
-
-
-def _in_utc(column: str, *, name: str) -> str:
-    return f"cast({identifier(column)} as timestamptz) as {identifier(name)}"
-
-
-def _between(timestamp: str, *, start: datetime | None, end: datetime | None) -> str:
-    at = f"cast({identifier(timestamp)} as timestamp)"
-    bounds = [f"{at} {sign} {_moment(bound)}" for sign, bound in ((">=", start), ("<=", end)) if bound]
-    return " and ".join(bounds) or "true"
-
-
-def _moment(moment: datetime) -> str:
-    in_utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    return f"timestamp {literal(in_utc.isoformat(sep=' '))}"

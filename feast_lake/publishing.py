@@ -15,7 +15,8 @@ from feast_lake.contract import checked_key_types
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
 from feast_lake.packed_store import PackedStore, Replaced, kinds
-from feast_lake.point_in_time import ViewRead, latest_rows
+from feast_lake.ranges import latest_rows
+from feast_lake.view_read import ViewRead
 from feast_lake.views import view_reads
 from feast_lake.wire import in_json
 

@@ -17,8 +17,9 @@ from feast_lake.contract import checked_key_types
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead, historical
+from feast_lake.point_in_time import historical
 from feast_lake.source import SavedDatasetLakeStorage
+from feast_lake.view_read import ViewRead
 from feast_lake.writing import save
 
 _ROWS_PER_BATCH = 50_000

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
 
 from feast_lake.errors import LakeError
-from feast_lake.point_in_time import ViewRead
 from feast_lake.source import LakeSource
+from feast_lake.view_read import ViewRead
 
 
 def view_reads(

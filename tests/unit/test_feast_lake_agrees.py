@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from feast_lake import LakeSource
 from feast_lake.entities import EntityRows
 from feast_lake.lake import Lake
-from feast_lake.point_in_time import ViewRead
 from feast_lake.retrieval import HistoricalJob
+from feast_lake.view_read import ViewRead
 from feast_lake_fixtures import CHANNEL, CUSTOMER, build_lake, feature_store, view
 
 START = datetime(2024, 1, 1)
