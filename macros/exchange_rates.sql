@@ -44,22 +44,23 @@
 
 
 {#-
-    The currency and day of the earliest invoice in a base table, if there is one, and in files that it has not read. What happened before
-    1900 or is still to come will be rejected, and says nothing.
+    The currency and day of the earliest invoice that names one, in a base table, if there is one, and in files that it has not read; USD where
+    none of them does. What happened before 1900 or is still to come will be rejected, and says nothing.
 -#}
 {% macro earliest_currency(base) %}
-    {% set named = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
+    {% set invoices = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
     {% set files = unread_files('invoices', 'invoices', base=base) %}
     {% for format in files %}
         {% set found = found_columns(format, files[format]) %}
-        {% if 'currency' in found and 'invoiced_at' in found %}
-            {% do named.append("select nullif(trim(cast(currency as varchar)), '') as currency, " ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(format, files[format])) %}
+        {% if 'invoiced_at' in found %}
+            {% set currency = "nullif(trim(cast(currency as varchar)), '')" if 'currency' in found else 'null' %}
+            {% do invoices.append('select ' ~ currency ~ ' as currency, ' ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(format, files[format])) %}
         {% endif %}
     {% endfor %}
     {{ return(run_query(
-        'select min_by(currency, invoiced_at), min(cast(invoiced_at as date)) filter (where currency is not null) from (' ~ named | join(' union all ') ~ ")
+        "select coalesce(min_by(currency, invoiced_at), case when count(*) > 0 then 'USD' end), min(cast(invoiced_at as date)) filter (where currency is not null) from (" ~ invoices | join(' union all ') ~ ")
         where invoiced_at >= timestamp '1900-01-01' and invoiced_at <= " ~ clock()
-    ).rows[0].values() if named else [none, none]) }}
+    ).rows[0].values() if invoices else [none, none]) }}
 {% endmacro %}
 
 
