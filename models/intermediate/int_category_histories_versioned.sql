@@ -1,11 +1,12 @@
 -- What we knew of a customer's purchases in a category, from and until when.
-{{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}") }}
+{#- Of all customers at once, each period beside all days that were known in it is beyond what the engine can spill. -#}
+{{ config(materialized='history', incremental_strategy='append', pre_hook="{{ forget(touched_buyers()) }}", meta={'batch_by': 'customers'}) }}
 
 with category_days as (
 
     select * from {{ ref('int_category_days_versioned') }}
 
-    where {{ touched_buyers() }}
+    where {{ touched_buyers() }} and {{ customer_in_batch('customer_id') }}
 
 ),
 
@@ -13,7 +14,7 @@ brand_lines as (
 
     select * from {{ ref('int_category_lines_versioned') }}
 
-    where is_sale and brand is not null and {{ touched_buyers() }}
+    where is_sale and brand is not null and {{ touched_buyers() }} and {{ customer_in_batch('customer_id') }}
 
 ),
 
