@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -108,8 +109,12 @@ def test_publishing_as_of_an_earlier_day_takes_back_what_a_later_one_brought(
     view = store.get_feature_view("purchases")
     publish_view(store, view, start=START, end=END)
     write(store, "zoe", "2024-01-09 15:00", 50.0)
-    with monkeypatch.context() as killed:
-        killed.setattr(LakeRedisOnlineStore, "_remove", lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def killed(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LakeRedisOnlineStore, "_remove", killed)
         with pytest.raises(KeyboardInterrupt):
             publish_view(store, view, start=START, end=START)
     # Another run goes on where that one was killed.
