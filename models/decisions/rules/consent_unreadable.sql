@@ -43,4 +43,4 @@ inner join statements
     on
         keys.source_system = statements.source_system
         and keys.customer_key = statements.customer_key
-        and lower(statements.channel) in (lower(candidates.channel), 'unknown')
+        and lower(statements.channel) in (lower(candidates.channel), 'unknown', 'any')
