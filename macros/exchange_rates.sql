@@ -84,22 +84,32 @@
             typed.currency != '{{ currency }}'
             and (typed.currency, cast(typed.invoiced_at as date)) not in (
                 select
-                    rates.currency,
-                    rates.rate_date
-                from {{ ref('stg_invoices__exchange_rates') }} as rates
-                inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
-                where lake_rates.currency = '{{ currency }}'
+                    currency,
+                    rate_date
+                from ({{ rates_into_lake_currency() }}) as rates
             )
             then 'no exchange rate into {{ currency }}: ' || {{ shown('typed.currency') }} || ' on ' || cast(typed.invoiced_at as date)
     end
 {%- endmacro %}
 
 
+{#- What an amount in each currency is times its rate in the lake's, day by day. -#}
+{% macro rates_into_lake_currency() -%}
+    select
+        rates.currency,
+        rates.rate_date,
+        rates.rate / lake_rates.rate as rate
+
+    from {{ ref('stg_invoices__exchange_rates') }} as rates
+    inner join {{ ref('stg_invoices__exchange_rates') }} as lake_rates on rates.rate_date = lake_rates.rate_date
+
+    where lake_rates.currency = '{{ lake_currency() }}'
+{%- endmacro %}
+
+
 {#- An amount in the lake's currency; unknown stays unknown, and without a rate it is. -#}
 {% macro converted(amount) -%}
-    cast(
-            {{ amount }} * case when invoices.currency != '{{ lake_currency() }}' then rates.rate / lake_rates.rate else 1 end as decimal(18, 4)
-        )
+    cast({{ amount }} * case when invoices.currency != '{{ lake_currency() }}' then rates.rate else 1 end as decimal(18, 4))
 {%- endmacro %}
 
 

@@ -89,8 +89,28 @@ where {{ in_batch('observations.observation_date') }}
 {%- endmacro %}
 
 
+{#-
+    Condition: a versioned row tells of the customer of an observation, and on its date was known and had happened: the two clocks.
+    Without event_at the row holds as long as it is what we know.
+-#}
+{% macro observable(row, event_at=none) -%}
+    observations.customer_id = {{ row }}.customer_id
+            {% if event_at %}and {{ row }}.{{ event_at }} < observations.observation_date
+            {% endif %}and {{ known_as_of(row, 'observations.observation_date') }}
+{%- endmacro %}
+
+
 {#- Condition: there was a time at which both versioned rows were what we knew. An undated row was always known. -#}
 {% macro overlap(row, other_row) -%}
     coalesce({{ row }}.superseded_at, date '9999-12-31') > coalesce({{ other_row }}.known_at, date '0001-01-01')
             and coalesce({{ other_row }}.superseded_at, date '9999-12-31') > coalesce({{ row }}.known_at, date '0001-01-01')
+{%- endmacro %}
+
+
+{#- From when on a version of something holds for what others say of it: the first one held before we knew it, too. -#}
+{% macro holds_from(key) -%}
+    case
+            when row_number() over (partition by source_system, {{ key }} order by known_at) > 1 then known_at
+            else timestamp '0001-01-01'
+        end
 {%- endmacro %}

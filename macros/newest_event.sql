@@ -12,11 +12,7 @@ select
         observations.observation_date
 
     from observations
-    left join {{ events }}
-        on
-            observations.customer_id = {{ events }}.customer_id
-            and {{ events }}.event_at < observations.observation_date
-            and {{ known_as_of(events, 'observations.observation_date') }}
+    left join {{ events }} on {{ observable(events, 'event_at') }}
 
     group by observations.customer_id, observations.observation_date
 {%- endmacro %}

@@ -9,7 +9,7 @@
     memory. Where there are none it is false, and the engine reads nothing. A few thousand are written out by their last column: the engine
     pushes a list into every scan, through joins, unions and aggregates at which a query stops.
 -#}
-{% macro among(columns, keys, relation='') -%}
+{% macro among(columns, keys) -%}
     {%- set gathered = gathered_once('touched', keys) -%}
     {%- set count, list = run_query(
         "select count(*), case when count(*) <= 10000 then string_agg(distinct '''' || replace(" ~ columns[-1] ~ ", '''', '''''') || '''', ', ') end"
@@ -17,9 +17,9 @@
     ).rows[0].values() -%}
     {%- if not count -%}false
     {%- else -%}
-    {{ relation ~ columns[-1] ~ ' in (' ~ list ~ ')' if list }}
+    {{ columns[-1] ~ ' in (' ~ list ~ ')' if list }}
     {%- if not list or columns | length > 1 %}
-        {{ 'and ' if list }}({{ relation }}{{ columns | join(', ' ~ relation) }}) in (select {{ columns | join(', ') }} from {{ gathered }})
+        {{ 'and ' if list }}({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from {{ gathered }})
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -170,7 +170,7 @@
     Messages that changed, whose campaign changed, or whose customer key went to another customer; and those that were planned or are
     planned now. All of them when the catalogue of actions is no longer what it was.
 -#}
-{% macro touched_messages(relation='') -%}
+{% macro touched_messages() -%}
     {%- set built_at = last_built_at() -%}
     {%- if not built_at or has_other_mark('_actions', content_mark('actions', var('response_window_days'))) -%}true{%- else -%}
     {#- A moment and not a query: when the model runs, the rows that were planned have been forgotten. -#}
@@ -194,7 +194,7 @@
             on messages.source_system = keys.source_system and messages.customer_key = keys.customer_key
         where keys._built_at > {{ built_at }}
     {%- endset -%}
-    {{ among(['source_system', 'message_id'], keys, relation) }}
+    {{ among(['source_system', 'message_id'], keys) }}
     {%- endif -%}
 {%- endmacro %}
 

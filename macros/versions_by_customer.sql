@@ -1,5 +1,5 @@
 {#- Every version of every staged row under every version of its customer's identity: known from when both were, until either was
-    replaced. A row belongs to the customer that its key belonged to at the time. -#}
+    replaced. -#}
 {% macro versions_by_customer(rows) -%}
 select
     keys.customer_id,
@@ -8,9 +8,13 @@ select
     least(stated.superseded_at, keys.superseded_at) as superseded_at
 
 from {{ rows }} as stated
-inner join {{ ref('int_customer_keys_versioned') }} as keys
-    on
-        stated.source_system = keys.source_system
-        and stated.customer_key = keys.customer_key
-        and {{ overlap('keys', 'stated') }}
+inner join {{ ref('int_customer_keys_versioned') }} as keys on {{ owns('keys', 'stated') }}
+{%- endmacro %}
+
+
+{#- Condition: a version of a key says whose a versioned row was. It belongs to the customer that its key belonged to at the time. -#}
+{% macro owns(keys, row) -%}
+    {{ row }}.source_system = {{ keys }}.source_system
+            and {{ row }}.customer_key = {{ keys }}.customer_key
+            and {{ overlap(keys, row) }}
 {%- endmacro %}

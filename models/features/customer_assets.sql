@@ -16,10 +16,8 @@ assets as (
     from observations
     inner join {{ ref('int_assets_versioned') }} as assets
         on
-            observations.customer_id = assets.customer_id
-            and assets.acquired_at < observations.observation_date
+            {{ observable('assets', 'acquired_at') }}
             and coalesce(assets.released_at >= observations.observation_date, true)
-            and {{ known_as_of('assets', 'observations.observation_date') }}
 
 ),
 

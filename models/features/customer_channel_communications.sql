@@ -1,48 +1,23 @@
-{%- set windows = [30, 90, 365] -%}
 with observations as (
 
     {{ new_observations() }}
 
 ),
 
-messages as (
+-- A control message was withheld: the customer never saw it.
+sent as (
 
     select
         observations.customer_id,
         observations.observation_date,
         messages.channel,
-        messages.source_system,
-        messages.message_id,
+        'sent' as outcome,
         {{ days_between('cast(messages.sent_at as date)', 'observations.observation_date') }} as age_days
 
     from observations
-    inner join {{ ref('int_messages_versioned') }} as messages
-        on
-            observations.customer_id = messages.customer_id
-            and messages.sent_at < observations.observation_date
-            and {{ known_as_of('messages', 'observations.observation_date') }}
+    inner join {{ ref('int_messages_versioned') }} as messages on {{ observable('messages', 'sent_at') }}
 
-    -- A control message was withheld: the customer never saw it.
     where messages.direction = 'outbound' and messages.arm = 'treatment'
-
-),
-
-sent as (
-
-    select
-        customer_id,
-        observation_date,
-        channel,
-
-        {% for window in windows -%}
-        count(*) filter (where age_days <= {{ window }}) as sent_past_{{ window }}_days,
-        {% endfor -%}
-        count(*) as sent_ever,
-        min(age_days) as days_since_last_message
-
-    from messages
-
-    group by customer_id, observation_date, channel
 
 ),
 
@@ -57,11 +32,7 @@ answered as (
         min({{ days_between('cast(events.occurred_at as date)', 'observations.observation_date') }}) as age_days
 
     from observations
-    inner join {{ ref('int_message_events_versioned') }} as events
-        on
-            observations.customer_id = events.customer_id
-            and events.occurred_at < observations.observation_date
-            and {{ known_as_of('events', 'observations.observation_date') }}
+    inner join {{ ref('int_message_events_versioned') }} as events on {{ observable('events', 'occurred_at') }}
 
     where events.arm = 'treatment' and (events.is_response or events.event_type in ('opened', 'clicked'))
 
@@ -71,48 +42,37 @@ answered as (
 
 outcomes as (
 
-    select
-        customer_id,
-        observation_date,
-        channel,
+    select * from sent
 
-        {% for outcome in ['opened', 'clicked', 'responded'] -%}
-        {% for window in windows -%}
-        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as {{ outcome }}_past_{{ window }}_days,
-        {% endfor -%}
-        count(*) filter (where outcome = '{{ outcome }}') as {{ outcome }}_ever,
-        {% endfor -%}
-        min(age_days) filter (where outcome = 'responded') as days_since_last_response
+    union all
 
-    from answered
-
-    group by customer_id, observation_date, channel
+    select * from answered
 
 ),
 
 features as (
 
     select
-        sent.customer_id,
-        sent.channel,
+        customer_id,
+        channel,
 
         {% for outcome in ['sent', 'opened', 'clicked', 'responded'] -%}
-        {% for window in ['past_30_days', 'past_90_days', 'past_365_days', 'ever'] -%}
-        coalesce({{ outcome }}_{{ window }}, 0) as channel_messages_{{ outcome }}_{{ window }},
+        {% for window in [30, 90, 365] -%}
+        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as channel_messages_{{ outcome }}_past_{{ window }}_days,
         {% endfor -%}
+        count(*) filter (where outcome = '{{ outcome }}') as channel_messages_{{ outcome }}_ever,
         {% endfor -%}
-        cast(sent.days_since_last_message as bigint) as channel_days_since_last_message,
-        cast(outcomes.days_since_last_response as bigint) as channel_days_since_last_response,
-        cast(coalesce(outcomes.responded_ever, 0) as double) / sent.sent_ever as channel_response_rate,
+        min(age_days) filter (where outcome = 'sent') as channel_days_since_last_message,
+        min(age_days) filter (where outcome = 'responded') as channel_days_since_last_response,
+        cast(channel_messages_responded_ever as double) / nullif(channel_messages_sent_ever, 0) as channel_response_rate,
 
-        sent.observation_date
+        observation_date
 
-    from sent
-    left join outcomes
-        on
-            sent.customer_id = outcomes.customer_id
-            and sent.observation_date = outcomes.observation_date
-            and sent.channel = outcomes.channel
+    from outcomes
+
+    group by customer_id, observation_date, channel
+
+    having channel_messages_sent_ever > 0
 
 )
 

@@ -1,5 +1,9 @@
-{%- set prior_messages = 20 -%}
 {%- set fewest_reactions = 3 -%}
+{%- set contact_channels = ['email', 'sms', 'phone', 'post'] -%}
+{#- How all customers answer on a channel weighs as much as 20 messages of the customer's own. -#}
+{%- set response_rate -%}
+    (sums.channel_messages_responded_ever + 20 * of_all.response_rate) / (sums.channel_messages_sent_ever + 20)
+{%- endset -%}
 with observations as (
 
     {{ new_observations() }}
@@ -17,7 +21,7 @@ communications as (
 ),
 
 -- Of all customers on that date, so that a new customer is judged by how others answer on the channel.
-response_rates as (
+of_all as (
 
     select
         observation_date,
@@ -30,33 +34,16 @@ response_rates as (
 
 ),
 
--- That rate weighs as much as {{ prior_messages }} messages of the customer's own.
-shrunken as (
-
-    select
-        communications.customer_id,
-        communications.observation_date,
-        communications.channel,
-        (communications.channel_messages_responded_ever + {{ prior_messages }} * response_rates.response_rate)
-        / (communications.channel_messages_sent_ever + {{ prior_messages }}) as response_rate
-
-    from communications
-    inner join response_rates
-        on
-            communications.observation_date = response_rates.observation_date
-            and communications.channel = response_rates.channel
-
-),
-
 preferred as (
 
     select
         customer_id,
         observation_date,
-        max_by(channel, (response_rate, channel)) as preferred_channel,
-        max(response_rate) as preferred_channel_response_rate
+        max_by(channel, ({{ response_rate }}, channel)) as preferred_channel,
+        max({{ response_rate }}) as preferred_channel_response_rate
 
-    from shrunken
+    from communications as sums
+    inner join of_all using (observation_date, channel)
 
     group by customer_id, observation_date
 
@@ -67,16 +54,13 @@ reachable as (
     select
         observations.customer_id,
         observations.observation_date,
-        {% for channel in ['email', 'sms', 'phone', 'post'] -%}
+        {% for channel in contact_channels -%}
         bool_or(channels.is_reachable) filter (where channels.channel = '{{ channel }}') as reachable_by_{{ channel }},
         {% endfor -%}
         count(*) filter (where channels.is_reachable) as reachable_channels
 
     from observations
-    inner join {{ ref('int_reachability_versioned') }} as channels
-        on
-            observations.customer_id = channels.customer_id
-            and {{ known_as_of('channels', 'observations.observation_date') }}
+    inner join {{ ref('int_reachability_versioned') }} as channels on {{ observable('channels') }}
 
     group by observations.customer_id, observations.observation_date
 
@@ -90,7 +74,7 @@ features as (
         preferred.preferred_channel,
         bought.main_sales_channel,
         preferred.preferred_channel_response_rate,
-        {% for channel in ['email', 'sms', 'phone', 'post'] -%}
+        {% for channel in contact_channels -%}
         reachable.reachable_by_{{ channel }},
         {% endfor -%}
         coalesce(reachable.reachable_channels, 0) as reachable_channels,
@@ -108,14 +92,8 @@ features as (
     from observations
     left join preferred using (customer_id, observation_date)
     left join reachable using (customer_id, observation_date)
-    left join {{ ref('int_sales_channels_versioned') }} as bought
-        on
-            observations.customer_id = bought.customer_id
-            and {{ known_as_of('bought', 'observations.observation_date') }}
-    left join {{ ref('int_reaction_times_versioned') }} as times
-        on
-            observations.customer_id = times.customer_id
-            and {{ known_as_of('times', 'observations.observation_date') }}
+    left join {{ ref('int_sales_channels_versioned') }} as bought on {{ observable('bought') }}
+    left join {{ ref('int_reaction_times_versioned') }} as times on {{ observable('times') }}
 
 )
 

@@ -5,37 +5,23 @@ with observations as (
 
 ),
 
-gaps as (
+-- The rhythm that held before each purchase day tells whether it was a return.
+purchases as (
 
     select
         observations.customer_id,
         observations.observation_date,
         gaps.purchase_date,
-        gaps.gap_days
-
-    from observations
-    left join {{ ref('int_purchase_gaps_versioned') }} as gaps
-        on
-            observations.customer_id = gaps.customer_id
-            and gaps.purchase_date < observations.observation_date
-            and {{ known_as_of('gaps', 'observations.observation_date') }}
-
-),
-
--- The rhythm that held before each purchase day tells whether it was a return.
-purchases as (
-
-    select
+        gaps.gap_days,
         {% for sum in sums -%}
-        {{ sum }} over earlier as earlier_{{ loop.index }},
-        {% endfor -%}
-        gaps.*
-
-    from gaps
+        {{ sum }} over earlier as earlier_{{ loop.index }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from observations
+    left join {{ ref('int_purchase_gaps_versioned') }} as gaps on {{ observable('gaps', 'purchase_date') }}
 
     window earlier as (
-        partition by customer_id, observation_date
-        order by purchase_date rows between unbounded preceding and 1 preceding
+        partition by observations.customer_id, observations.observation_date
+        order by gaps.purchase_date rows between unbounded preceding and 1 preceding
     )
 
 ),

@@ -16,10 +16,7 @@ occasions as (
         end as next_on
 
     from observations
-    inner join {{ ref('int_occasions_versioned') }} as occasions
-        on
-            observations.customer_id = occasions.customer_id
-            and {{ known_as_of('occasions', 'observations.observation_date') }}
+    inner join {{ ref('int_occasions_versioned') }} as occasions on {{ observable('occasions') }}
 
 ),
 
@@ -50,10 +47,7 @@ profiles as (
         {{ next_yearly('profiles.birth_date', 'observations.observation_date') }} as next_birthday
 
     from observations
-    left join {{ ref('int_customer_profiles_versioned') }} as profiles
-        on
-            observations.customer_id = profiles.customer_id
-            and {{ known_as_of('profiles', 'observations.observation_date') }}
+    left join {{ ref('int_customer_profiles_versioned') }} as profiles on {{ observable('profiles') }}
 
 ),
 

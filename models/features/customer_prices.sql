@@ -17,11 +17,7 @@ price_days as (
         price_days.purchase_date >= {{ add_days('observations.observation_date', -90) }} as is_recent
 
     from observations
-    left join {{ ref('int_price_days_versioned') }} as price_days
-        on
-            observations.customer_id = price_days.customer_id
-            and price_days.purchase_date < observations.observation_date
-            and {{ known_as_of('price_days', 'observations.observation_date') }}
+    left join {{ ref('int_price_days_versioned') }} as price_days on {{ observable('price_days', 'purchase_date') }}
 
 ),
 

@@ -12,10 +12,7 @@ tastes as (
         tastes.* exclude (customer_id, known_at, superseded_at, _built_at)
 
     from observations
-    left join {{ ref('int_tastes_versioned') }} as tastes
-        on
-            observations.customer_id = tastes.customer_id
-            and {{ known_as_of('tastes', 'observations.observation_date') }}
+    left join {{ ref('int_tastes_versioned') }} as tastes on {{ observable('tastes') }}
 
 ),
 

@@ -37,10 +37,7 @@ features as (
 
     from observations
     inner join oldest_records on observations.customer_id = oldest_records.record_id
-    left join profiles
-        on
-            observations.customer_id = profiles.customer_id
-            and {{ known_as_of('profiles', 'observations.observation_date') }}
+    left join profiles on {{ observable('profiles') }}
 
 )
 

@@ -16,10 +16,8 @@ returns as (
     from observations
     inner join {{ ref('int_invoice_lines_versioned') }} as lines
         on
-            observations.customer_id = lines.customer_id
-            and lines.invoiced_date < observations.observation_date
+            {{ observable('lines', 'invoiced_date') }}
             and lines.purchase_date >= {{ add_days('observations.observation_date', -365) }}
-            and {{ known_as_of('lines', 'observations.observation_date') }}
 
     where lines.net_amount < 0
 

@@ -15,14 +15,8 @@ measured as (
         purchases.net_amount_past_365_days as net_amount
 
     from observations
-    inner join {{ ref('customer_rhythm') }} as rhythm
-        on
-            observations.customer_id = rhythm.customer_id
-            and observations.observation_date = rhythm.observation_date
-    inner join {{ ref('customer_purchases') }} as purchases
-        on
-            observations.customer_id = purchases.customer_id
-            and observations.observation_date = purchases.observation_date
+    inner join {{ ref('customer_rhythm') }} as rhythm using (customer_id, observation_date)
+    inner join {{ ref('customer_purchases') }} as purchases using (customer_id, observation_date)
 
 ),
 

@@ -14,11 +14,7 @@ purchases as (
         {{ days_between('gaps.purchase_date', 'observations.observation_date') }} as age_days
 
     from observations
-    left join {{ ref('int_purchase_gaps_versioned') }} as gaps
-        on
-            observations.customer_id = gaps.customer_id
-            and gaps.purchase_date < observations.observation_date
-            and {{ known_as_of('gaps', 'observations.observation_date') }}
+    left join {{ ref('int_purchase_gaps_versioned') }} as gaps on {{ observable('gaps', 'purchase_date') }}
 
 ),
 

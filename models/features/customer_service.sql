@@ -17,11 +17,7 @@ cases as (
         {{ days_between('cast(cases.opened_at as date)', 'observations.observation_date') }} as age_days
 
     from observations
-    inner join {{ ref('int_cases_versioned') }} as cases
-        on
-            observations.customer_id = cases.customer_id
-            and cases.opened_at < observations.observation_date
-            and {{ known_as_of('cases', 'observations.observation_date') }}
+    inner join {{ ref('int_cases_versioned') }} as cases on {{ observable('cases', 'opened_at') }}
 
 ),
 

@@ -18,11 +18,7 @@ texts as (
         {{ days_between('cast(texts.written_at as date)', 'observations.observation_date') }} as age_days
 
     from observations
-    inner join {{ ref('int_texts_versioned') }} as texts
-        on
-            observations.customer_id = texts.customer_id
-            and texts.written_at < observations.observation_date
-            and {{ known_as_of('texts', 'observations.observation_date') }}
+    inner join {{ ref('int_texts_versioned') }} as texts on {{ observable('texts', 'written_at') }}
 
 ),
 

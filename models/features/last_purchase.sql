@@ -12,11 +12,7 @@ last_days as (
         max(purchase_days.purchase_date) as purchase_date
 
     from observations
-    left join {{ ref('int_purchase_days_versioned') }} as purchase_days
-        on
-            observations.customer_id = purchase_days.customer_id
-            and purchase_days.purchase_date < observations.observation_date
-            and {{ known_as_of('purchase_days', 'observations.observation_date') }}
+    left join {{ ref('int_purchase_days_versioned') }} as purchase_days on {{ observable('purchase_days', 'purchase_date') }}
 
     group by observations.customer_id, observations.observation_date
 

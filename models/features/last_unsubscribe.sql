@@ -27,28 +27,20 @@ observed as (
         observations.observation_date
 
     from observations
-    inner join unsubscribes
-        on
-            observations.customer_id = unsubscribes.customer_id
-            and unsubscribes.occurred_at < observations.observation_date
-            and {{ known_as_of('unsubscribes', 'observations.observation_date') }}
+    inner join unsubscribes on {{ observable('unsubscribes', 'occurred_at') }}
 
 ),
 
 -- An unsubscribe ends with the next consent to its channel that the same record gives, as it does in consent_periods.
-ended as (
+standing as (
 
-    select distinct
-        observed.customer_id,
-        observed.observation_date,
-        observed.source_system,
-        observed.customer_key,
-        observed.channel,
-        observed.occurred_at
+    select * from observed
 
-    from observed
-    inner join grants
-        on
+    where not exists (
+
+        select 1 from grants
+
+        where
             observed.source_system = grants.source_system
             and observed.customer_key = grants.customer_key
             and grants.channel in (observed.channel, 'any')
@@ -56,23 +48,7 @@ ended as (
             and grants.effective_at < observed.observation_date
             and {{ known_as_of('grants', 'observed.observation_date') }}
 
-),
-
-standing as (
-
-    select observed.*
-
-    from observed
-    left join ended
-        on
-            observed.customer_id = ended.customer_id
-            and observed.observation_date = ended.observation_date
-            and observed.source_system = ended.source_system
-            and observed.customer_key = ended.customer_key
-            and observed.channel = ended.channel
-            and observed.occurred_at = ended.occurred_at
-
-    where ended.customer_id is null
+    )
 
 ),
 
@@ -86,10 +62,7 @@ features as (
         observations.observation_date
 
     from observations
-    left join standing
-        on
-            observations.customer_id = standing.customer_id
-            and observations.observation_date = standing.observation_date
+    left join standing using (customer_id, observation_date)
 
     group by observations.customer_id, observations.observation_date
 

@@ -9,7 +9,11 @@
 
 with rules as (
 
-    select * from {{ ref('aida_stages') }}
+    select
+        *,
+        minimal_count = 1 and not is_after_sale as is_met_at_first
+
+    from {{ ref('aida_stages') }}
 
 ),
 
@@ -27,61 +31,46 @@ interactions as (
 ),
 
 -- Where one suffices, whenever it was, only the first can be the entry.
-first_ones as (
+candidates as (
 
     select
         customer_id,
         kind,
-        min(known_on) as known_on
+        min(known_on) as known_on,
+        true as is_first
 
     from interactions
 
     group by customer_id, kind
 
-),
-
--- Else on the day of each interaction, when the first of as many began as the rule asks for.
-counted as (
-
-    select
-        interactions.customer_id,
-        rules.stage,
-        rules.stage_rank,
-        rules.is_after_sale,
-        rules.within_days,
-        lag(interactions.known_on, rules.minimal_count - 1) over (
-            partition by interactions.customer_id, rules.stage, rules.kind
-            order by interactions.known_on
-        ) as started_on,
-        interactions.known_on as met_on
-
-    from rules
-    inner join interactions on rules.kind = interactions.kind
-
-    where rules.minimal_count > 1 or rules.is_after_sale
-
-),
-
-met as (
-
-    select * exclude (within_days) from counted
-
-    where started_on is not null and coalesce({{ days_between('started_on', 'met_on') }} <= within_days, true)
-
     union all
 
     select
-        first_ones.customer_id,
-        rules.stage,
-        rules.stage_rank,
-        rules.is_after_sale,
-        first_ones.known_on as started_on,
-        first_ones.known_on as met_on
+        *,
+        false as is_first
+
+    from interactions
+
+    where kind in (select kind from rules where not is_met_at_first)
+
+),
+
+-- A rule is met on the day of an interaction, when the first of as many began as it asks for.
+met as (
+
+    select
+        candidates.customer_id,
+        rules.* exclude (within_days),
+        lag(candidates.known_on, rules.minimal_count - 1) over (
+            partition by candidates.customer_id, rules.stage, rules.kind, rules.is_after_sale
+            order by candidates.known_on
+        ) as started_on,
+        candidates.known_on as met_on
 
     from rules
-    inner join first_ones on rules.kind = first_ones.kind
+    inner join candidates on rules.kind = candidates.kind and rules.is_met_at_first = candidates.is_first
 
-    where rules.minimal_count = 1 and not rules.is_after_sale
+    qualify started_on is not null and coalesce({{ days_between('started_on', 'met_on') }} <= rules.within_days, true)
 
 ),
 
@@ -120,7 +109,12 @@ entered as (
 -- Forward only: who bought unseen is not interested thereafter.
 forward as (
 
-    select * from entered
+    select
+        *,
+        '{{ mark }}' as _mark,
+        {{ this_build() }} as _built_at
+
+    from entered
 
     window later_stages as (partition by customer_id order by stage_rank rows between 1 following and unbounded following)
 
@@ -128,9 +122,4 @@ forward as (
 
 )
 
-select
-    *,
-    '{{ mark }}' as _mark,
-    {{ this_build() }} as _built_at
-
-from forward
+select * from forward

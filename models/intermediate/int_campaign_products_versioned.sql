@@ -6,9 +6,7 @@ with campaigns as (
         campaign_id,
         {{ json_texts('product_keys') }} as product_keys,
         -- Who sends a message knows its campaign, however late we were told of it.
-        case
-            when row_number() over (partition by source_system, campaign_id order by known_at) > 1 then known_at
-        end as known_at,
+        {{ holds_from('campaign_id') }} as known_at,
         superseded_at
 
     from {{ ref('stg_communications__campaigns') }}

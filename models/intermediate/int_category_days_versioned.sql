@@ -14,68 +14,20 @@ with lines as (
 
 ),
 
-changes as (
-
-    select
-        * exclude (superseded_at),
-        1 as direction
-
-    from lines
-
-    union all by name
-
-    select
-        * exclude (known_at, superseded_at),
-        superseded_at as known_at,
-        -1 as direction
-
-    from lines
-
-    where superseded_at is not null
-
-),
-
-changes_by_day as (
-
-    select
-        customer_id,
-        category,
-        purchase_date,
-        known_at,
-
-        sum(direction * unknown_amount_count) as unknown_amount_count,
-        sum(direction * net_amount) as net_amount
-
-    from changes
-
-    group by customer_id, category, purchase_date, known_at
-
-),
-
 versions as (
 
-    select
-        customer_id,
-        category,
-        purchase_date,
-
-        sum(unknown_amount_count) over so_far as unknown_amount_count,
-        sum(net_amount) over so_far as net_amount,
-
-        known_at,
-        lead(known_at) over (partition by customer_id, category, purchase_date order by known_at) as superseded_at,
-        {{ this_build() }} as _built_at
-
-    from changes_by_day
-
-    window so_far as (partition by customer_id, category, purchase_date order by known_at)
+    {{ knowledge_totals('lines', 'customer_id, category, purchase_date', ['unknown_amount_count', 'net_amount']) }}
 
 ),
 
 -- A day netted to zero or less is not a purchase; lines of unknown amount count as bought.
 purchases as (
 
-    select * from versions
+    select
+        *,
+        {{ this_build() }} as _built_at
+
+    from versions
 
     where net_amount > 0 or unknown_amount_count > 0
 

@@ -34,11 +34,9 @@ brands as (
         periods.known_at
 
     from periods
-    inner join brand_lines
-        on
-            periods.customer_id = brand_lines.customer_id
-            and periods.category = brand_lines.category
-            and {{ known_in('brand_lines', 'periods') }}
+    inner join brand_lines using (customer_id, category)
+
+    where {{ known_in('brand_lines', 'periods') }}
 
     group by periods.customer_id, periods.category, brand_lines.brand, periods.known_at
 
@@ -70,11 +68,9 @@ histories as (
         periods.superseded_at
 
     from periods
-    inner join category_days
-        on
-            periods.customer_id = category_days.customer_id
-            and periods.category = category_days.category
-            and {{ known_in('category_days', 'periods') }}
+    inner join category_days using (customer_id, category)
+
+    where {{ known_in('category_days', 'periods') }}
 
     group by periods.customer_id, periods.category, periods.known_at, periods.superseded_at
 

@@ -56,12 +56,11 @@ counted as (
 
 ),
 
-versions as (
+bought as (
 
     select
         customer_id,
         category,
-        is_bought,
 
         known_at,
         lead(known_at) over (partition by customer_id, category order by known_at) as superseded_at,
@@ -71,13 +70,7 @@ versions as (
 
     where is_bought != was_bought
 
-),
-
-bought as (
-
-    select * exclude (is_bought) from versions
-
-    where is_bought
+    qualify is_bought
 
 )
 

@@ -11,12 +11,6 @@ changes as (
 
 ),
 
-dates as (
-
-    select observation_date from {{ ref('int_observation_dates') }}
-
-),
-
 -- What becomes known on a day counts from the first observation date after it.
 days as (
 
@@ -25,7 +19,7 @@ days as (
         min(dates.observation_date) as observation_date
 
     from changes
-    inner join dates on changes.known_at < dates.observation_date
+    inner join {{ ref('int_observation_dates') }} as dates on changes.known_at < dates.observation_date
 
     group by changes.known_at
 
@@ -69,7 +63,7 @@ counts as (
         dates.observation_date
 
     from pairs
-    cross join dates
+    cross join {{ ref('int_observation_dates') }} as dates
     left join changes_by_date using (category, next_category, observation_date)
 
     window so_far as (partition by pairs.category, pairs.next_category order by dates.observation_date)

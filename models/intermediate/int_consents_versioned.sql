@@ -65,11 +65,7 @@ belonging as (
         least(spread.superseded_at, keys.superseded_at) as superseded_at
 
     from spread
-    inner join keys
-        on
-            spread.source_system = keys.source_system
-            and spread.customer_key = keys.customer_key
-            and {{ overlap('spread', 'keys') }}
+    inner join keys on {{ owns('keys', 'spread') }}
 
 )
 

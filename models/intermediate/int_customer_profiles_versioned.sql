@@ -24,36 +24,9 @@ with records as (
 
 ),
 
-moments as (
-
-    select
-        customer_id,
-        known_at
-
-    from records
-
-    where known_at is not null
-
-    union
-
-    select
-        customer_id,
-        superseded_at as known_at
-
-    from records
-
-    where superseded_at is not null
-
-),
-
 periods as (
 
-    select
-        customer_id,
-        known_at,
-        lead(known_at) over (partition by customer_id order by known_at) as superseded_at
-
-    from moments
+    {{ knowledge_periods('records', 'customer_id') }}
 
 ),
 
@@ -76,8 +49,7 @@ ranked as (
     inner join records
         on
             periods.customer_id = records.customer_id
-            and periods.known_at >= records.known_at
-            and periods.known_at < coalesce(records.superseded_at, timestamp '9999-12-31')
+            and {{ known_in('records', 'periods') }}
 
 ),
 

@@ -21,11 +21,7 @@ records as (
         least(records.superseded_at, keys.superseded_at) as superseded_at
 
     from {{ ref('stg_crm__customers') }} as records
-    inner join keys
-        on
-            records.source_system = keys.source_system
-            and records.customer_key = keys.customer_key
-            and {{ overlap('keys', 'records') }}
+    inner join keys on {{ owns('keys', 'records') }}
     left join {{ ref('source_priority') }} as priorities on records.source_system = priorities.source_system
 
 )

@@ -1,6 +1,5 @@
 -- Every version of every invoice under every version of its customer's identity, with what its lines came to: known from when all that
 -- was known, until any of it was replaced.
-{%- set rates_mark = content_mark('stg_invoices__exchange_rates', lake_currency()) -%}
 {{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_invoices()) }}") }}
 
 with invoices as (
@@ -18,27 +17,17 @@ amounts as (
         source_system,
         invoice_id,
         0 as line_count,
-        0 as known_amounts,
-        cast(null as decimal(18, 4)) as net_amount,
-        0 as known_discounts,
-        cast(null as decimal(18, 4)) as discount_amount,
-        known_at,
-        cast(null as timestamp) as superseded_at
+        known_at
 
     from invoices
 
-    union all
+    union all by name
 
     select
-        source_system,
-        invoice_id,
+        *,
         1 as line_count,
         cast(net_amount is not null as integer) as known_amounts,
-        net_amount,
-        cast(discount_amount is not null as integer) as known_discounts,
-        discount_amount,
-        known_at,
-        superseded_at
+        cast(discount_amount is not null as integer) as known_discounts
 
     from {{ ref('int_invoice_lines_versioned') }}
 
@@ -75,22 +64,18 @@ versions as (
         invoices.known_at as invoice_known_at,
         greatest(invoices.known_at, customer_keys.known_at, totals.known_at) as known_at,
         least(invoices.superseded_at, customer_keys.superseded_at, totals.superseded_at) as superseded_at,
-        '{{ rates_mark }}' as _rates,
+        '{{ content_mark('stg_invoices__exchange_rates', lake_currency()) }}' as _rates,
         {{ this_build() }} as _built_at
 
     from invoices
-    inner join totals
-        on
-            invoices.source_system = totals.source_system
-            and invoices.invoice_id = totals.invoice_id
-            and {{ overlap('invoices', 'totals') }}
+    inner join totals using (source_system, invoice_id)
     -- A guest's invoice has no key and joins nobody.
     left join {{ ref('int_customer_keys_versioned') }} as customer_keys
         on
-            invoices.source_system = customer_keys.source_system
-            and invoices.customer_key = customer_keys.customer_key
-            and {{ overlap('customer_keys', 'invoices') }}
+            {{ owns('customer_keys', 'invoices') }}
             and {{ overlap('customer_keys', 'totals') }}
+
+    where {{ overlap('invoices', 'totals') }}
 
 )
 

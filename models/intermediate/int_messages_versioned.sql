@@ -2,31 +2,22 @@
 -- its outcome is closed.
 {{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_messages()) }}") }}
 
-{%- set described_at = 'case when messages.is_planned then as_of.as_of_date else messages.sent_at end' %}
-{%- set campaign_was_known = 'coalesce(campaigns.known_at <= ' ~ described_at ~ ', true)' %}
-
-with as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
-
-),
-
-staged_messages as (
+with staged_messages as (
 
     select
-        messages.* exclude (known_at, superseded_at),
+        messages.* exclude (superseded_at),
+        as_of.as_of_date,
         -- A planned message that does not say when it became known is known now.
-        messages.known_at as stated_known_at,
         case
             when messages.known_at = messages.sent_at and messages.sent_at >= as_of.as_of_date
                 then as_of.as_of_date - interval 1 second
             else messages.known_at
-        end as known_at
+        end as known_from
 
     from {{ ref('stg_communications__messages') }} as messages
-    cross join as_of
+    cross join {{ ref('int_as_of_date') }} as as_of
 
-    where {{ touched_messages('messages.') }}
+    where {{ touched_messages() }}
 
 ),
 
@@ -34,14 +25,15 @@ staged_messages as (
 messages as (
 
     select
-        staged_messages.*,
-        sent_at >= as_of.as_of_date and known_at < as_of.as_of_date as is_planned,
-        lead(known_at) over (partition by source_system, message_id order by known_at, stated_known_at) as superseded_at
+        * exclude (known_at, known_from),
+        known_from as known_at,
+        sent_at >= as_of_date and known_from < as_of_date as is_planned,
+        case when is_planned then as_of_date else sent_at end as described_at,
+        lead(known_from) over (partition by source_system, message_id order by known_from, staged_messages.known_at) as superseded_at
 
     from staged_messages
-    cross join as_of
 
-    qualify coalesce(superseded_at > known_at, true)
+    qualify coalesce(superseded_at > known_from, true)
 
 ),
 
@@ -49,25 +41,9 @@ campaigns as (
 
     select
         *,
-        -- The first version holds for what was sent before we knew of the campaign.
-        case
-            when row_number() over (partition by source_system, campaign_id order by known_at) > 1 then known_at
-            else timestamp '0001-01-01'
-        end as holds_from
+        {{ holds_from('campaign_id') }} as holds_from
 
     from {{ ref('stg_communications__campaigns') }}
-
-),
-
-actions as (
-
-    select * from {{ ref('actions') }}
-
-),
-
-customer_keys as (
-
-    select * from {{ ref('int_customer_keys_versioned') }}
 
 ),
 
@@ -94,39 +70,23 @@ versions as (
         messages.is_planned,
 
         messages.sent_at,
-        -- An offer cannot be accepted after its campaign's last day, nor count after the action's response window. A campaign that
-        -- we heard of later tells neither: what has counted as a response would not any more.
-        least(
-            messages.sent_at + interval 1 day * coalesce(
-                case when {{ campaign_was_known }} then actions.response_window_days end, {{ var('response_window_days') }}
-            ),
-            -- A bare date is a whole day.
-            case
-                when {{ campaign_was_known }}
-                    then campaigns.ends_at + interval 1 day * (campaigns.ends_at = date_trunc('day', campaigns.ends_at))::integer
-            end
-        ) as outcome_closes_at,
+        {{ outcome_closes_at('messages', 'campaigns', 'actions') }} as outcome_closes_at,
         greatest(messages.known_at, customer_keys.known_at) as known_at,
         least(messages.superseded_at, customer_keys.superseded_at) as superseded_at,
         '{{ content_mark('actions', var('response_window_days')) }}' as _actions,
         {{ this_build() }} as _built_at
 
     from messages
-    cross join as_of
-    inner join customer_keys
-        on
-            messages.source_system = customer_keys.source_system
-            and messages.customer_key = customer_keys.customer_key
-            and {{ overlap('customer_keys', 'messages') }}
+    inner join {{ ref('int_customer_keys_versioned') }} as customer_keys on {{ owns('customer_keys', 'messages') }}
     left join campaigns
         on
             messages.source_system = campaigns.source_system
             and messages.campaign_id = campaigns.campaign_id
             -- The campaign as it was known when the message was sent, or now that it is planned. Not now, of a message that a
             -- backdated build does not know yet: no later build would take that back.
-            and campaigns.holds_from <= {{ described_at }}
-            and coalesce(campaigns.superseded_at, date '9999-12-31') > {{ described_at }}
-    left join actions
+            and campaigns.holds_from <= messages.described_at
+            and coalesce(campaigns.superseded_at, date '9999-12-31') > messages.described_at
+    left join {{ ref('actions') }} as actions
         on
             coalesce(campaigns.action_id, messages.campaign_id) = actions.action_id
             and messages.channel = actions.channel

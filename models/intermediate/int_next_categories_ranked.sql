@@ -48,18 +48,6 @@ chances as (
 
 ),
 
-compared as (
-
-    select
-        *,
-        cast(sum(bought_after) over after_any as double) / nullif(cast(sum(could_buy_after) over after_any as double), 0) as base_rate
-
-    from chances
-
-    window after_any as (partition by next_category, observation_date)
-
-),
-
 -- The base rate weighs as much as {{ prior_buyers }} customers: few buyers prove no large lift.
 lifts as (
 
@@ -67,11 +55,14 @@ lifts as (
         category,
         next_category,
         observation_date,
+        cast(sum(bought_after) over after_any as double) / nullif(cast(sum(could_buy_after) over after_any as double), 0) as base_rate,
         (bought_after + {{ prior_buyers }} * base_rate) / (could_buy_after + {{ prior_buyers }}) / base_rate as lift
 
-    from compared
+    from chances
 
-    where bought_after >= {{ fewest_buyers }}
+    window after_any as (partition by next_category, observation_date)
+
+    qualify bought_after >= {{ fewest_buyers }} and lift > 1
 
 ),
 
@@ -86,8 +77,6 @@ ranked as (
         observation_date
 
     from lifts
-
-    where lift > 1
 
     group by category, observation_date
 

@@ -31,51 +31,19 @@ first_events as (
 
 ),
 
-first_known as (
-
-    select cast(min(event_at) as date) as first_date from first_events
-
-),
-
-grid as (
-
-    {{ date_grid('(select first_date from first_known)', '(select as_of_date from as_of)', var('observation_cadence')) }}
-
-),
-
-wanted as (
-
-    select observation_date from grid
-
-    union
-
-    select as_of_date as observation_date from as_of
-    {% for observation_date in var('observation_dates') %}
-    union
-
-    select cast('{{ observation_date }}' as date) as observation_date
-    {% endfor %}
-
-),
-
-known as (
-
-    {{ 'select observation_date from ' ~ this if is_incremental() else 'select cast(null as date) as observation_date where false' }}
-
-),
-
-new_dates as (
+first_new_dates as (
 
     select wanted.observation_date
 
     from wanted
     cross join as_of
-    left join known on wanted.observation_date = known.observation_date
 
-    where
-        wanted.observation_date <= as_of.as_of_date
-        and known.observation_date is null
+    where wanted.observation_date <= as_of.as_of_date
+    {% if is_incremental() %}
+    except
 
+    select observation_date from {{ this }}
+    {% endif %}
 )
 
 select * from new_dates

@@ -20,10 +20,7 @@ prices as (
     select
         *,
         -- The oldest price that we know of holds for what was bought before it.
-        case
-            when row_number() over (partition by source_system, product_key order by known_at) > 1 then known_at
-            else timestamp '0001-01-01'
-        end as holds_from
+        {{ holds_from('product_key') }} as holds_from
 
     from {{ ref('stg_invoices__products') }}
 

@@ -26,17 +26,8 @@ reactions as (
 
     select
         *,
-        'hour' as unit,
-        extract(hour from occurred_at) as place
-
-    from events
-
-    union all
-
-    select
-        *,
-        'weekday' as unit,
-        isodow(occurred_at) as place
+        unnest(['hour', 'weekday']) as unit,
+        unnest([extract(hour from occurred_at), isodow(occurred_at)]) as place
 
     from events
 

@@ -14,11 +14,7 @@ with purchases as (
         cast(least(invoices.superseded_at, keys.superseded_at) as date) as superseded_at
 
     from {{ ref('stg_invoices__invoices') }} as invoices
-    inner join {{ ref('int_customer_keys_versioned') }} as keys
-        on
-            invoices.source_system = keys.source_system
-            and invoices.customer_key = keys.customer_key
-            and {{ overlap('keys', 'invoices') }}
+    inner join {{ ref('int_customer_keys_versioned') }} as keys on {{ owns('keys', 'invoices') }}
 
     where
         invoices.invoice_type = 'invoice'

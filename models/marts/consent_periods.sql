@@ -2,9 +2,7 @@
 -- of all records the most restrictive one: withdrawn before granted, and both before nothing.
 with statements as (
 
-    select
-        consents.* exclude (superseded_at),
-        case when consents.superseded_at < as_of.as_of_date then consents.superseded_at end as superseded_at
+    select consents.* replace (case when consents.superseded_at < as_of.as_of_date then consents.superseded_at end as superseded_at)
 
     from {{ ref('int_consents_versioned') }} as consents
     cross join {{ ref('int_as_of_date') }} as as_of
@@ -28,12 +26,9 @@ believed as (
         statements.effective_at
 
     from knowledge
-    inner join statements
-        on
-            knowledge.customer_id = statements.customer_id
-            and knowledge.channel = statements.channel
-            and knowledge.purpose = statements.purpose
-            and {{ known_in('statements', 'knowledge') }}
+    inner join statements using (customer_id, channel, purpose)
+
+    where {{ known_in('statements', 'knowledge') }}
 
 ),
 
@@ -50,55 +45,34 @@ instants as (
 
 ),
 
+-- Of two statements of one moment the more restrictive holds: "withdrawn" sorts after "granted".
 by_record as (
 
     select
-        believed.* exclude (effective_at),
-        instants.valid_from,
-        -- Of two statements of one moment the more restrictive holds: "withdrawn" sorts after "granted".
-        row_number() over (
-            partition by
-                believed.customer_id, believed.channel, believed.purpose, believed.known_at, instants.valid_from, believed.record_id
-            order by believed.effective_at desc, believed.status desc
-        ) as place
+        believed.* exclude (record_id, status, effective_at),
+        max_by(believed.status, (believed.effective_at, believed.status)) as status,
+        instants.valid_from
 
     from believed
-    inner join instants
-        on
-            believed.customer_id = instants.customer_id
-            and believed.channel = instants.channel
-            and believed.purpose = instants.purpose
-            and believed.known_at = instants.known_at
-            and believed.effective_at <= instants.valid_from
+    inner join instants using (customer_id, channel, purpose, known_at)
+
+    where believed.effective_at <= instants.valid_from
+
+    group by customer_id, channel, purpose, known_at, believed.superseded_at, believed.record_id, instants.valid_from
 
 ),
 
-held as (
+changed as (
 
     select
-        customer_id,
-        channel,
-        purpose,
-        max(status) as status,
-        valid_from,
-        known_at,
-        superseded_at
+        * exclude (status),
+        max(status) as status
 
     from by_record
 
-    where place = 1
+    group by customer_id, channel, purpose, known_at, superseded_at, valid_from
 
-    group by customer_id, channel, purpose, valid_from, known_at, superseded_at
-
-),
-
-compared as (
-
-    select
-        *,
-        lag(status) over (partition by customer_id, channel, purpose, known_at order by valid_from) as earlier_status
-
-    from held
+    qualify max(status) is distinct from lag(max(status)) over (partition by customer_id, channel, purpose, known_at order by valid_from)
 
 ),
 
@@ -116,9 +90,7 @@ periods as (
         known_at,
         superseded_at
 
-    from compared
-
-    where status is distinct from earlier_status
+    from changed
 
 )
 

@@ -2,25 +2,15 @@
 with changes as (
 
     select
-        record_id,
-        customer_id,
-        lag(customer_id) over (partition by record_id order by known_at) as earlier_customer_id,
-        known_at
+        keys.record_id,
+        keys.customer_id,
+        lag(keys.customer_id) over (partition by keys.record_id order by keys.known_at) as earlier_customer_id,
+        keys.known_at
 
-    from {{ ref('int_customer_keys_versioned') }}
+    from {{ ref('int_customer_keys_versioned') }} as keys
+    cross join {{ ref('int_as_of_date') }} as as_of
 
-),
-
-edges as (
-
-    select
-        components.component_id,
-        edges.identifier_kind,
-        edges.known_at,
-        edges.dropped_at
-
-    from {{ ref('int_identity_edges') }} as edges
-    inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
+    where keys.known_at < as_of.as_of_date
 
 ),
 
@@ -28,22 +18,13 @@ edges as (
 causes as (
 
     select
-        component_id,
-        identifier_kind,
-        'merged' as kind,
-        known_at as happened_at
+        components.component_id,
+        edges.identifier_kind,
+        unnest(['merged', 'separated']) as kind,
+        unnest([edges.known_at, edges.dropped_at]) as happened_at
 
-    from edges
-
-    union all
-
-    select
-        component_id,
-        identifier_kind,
-        'separated' as kind,
-        dropped_at as happened_at
-
-    from edges
+    from {{ ref('int_identity_edges') }} as edges
+    inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
 
 ),
 
@@ -63,15 +44,7 @@ turns as (
     from changes
     inner join {{ ref('int_identity_components') }} as components on changes.record_id = components.record_id
 
-    where
-        (changes.earlier_customer_id = changes.record_id and changes.customer_id != changes.record_id)
-        or (changes.earlier_customer_id != changes.record_id and changes.customer_id = changes.record_id)
-
-),
-
-as_of as (
-
-    select as_of_date from {{ ref('int_as_of_date') }}
+    where (changes.customer_id = changes.record_id) != (changes.earlier_customer_id = changes.record_id)
 
 ),
 
@@ -86,14 +59,7 @@ logged as (
         turns.happened_at
 
     from turns
-    cross join as_of
-    left join causes
-        on
-            turns.component_id = causes.component_id
-            and turns.kind = causes.kind
-            and turns.happened_at = causes.happened_at
-
-    where turns.happened_at < as_of.as_of_date
+    left join causes using (component_id, kind, happened_at)
 
     group by turns.customer_id, turns.other_customer_id, turns.kind, turns.happened_at
 
