@@ -8,6 +8,7 @@ customer come from one survival curve, so they can't contradict each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class RepurchaseTimingModel:
         Args:
             features: columns FEATURES and HISTORY; one row per customer with at least
                 one purchase before the observation date.
-            horizons: days after the observation date, each 1 to LONGEST_HORIZON.
+            horizons: whole days after the observation date, each 1 to LONGEST_HORIZON.
 
         Returns:
             For each horizon p_repurchase_{h}d, which never falls as h grows, and
@@ -191,8 +192,10 @@ class RepurchaseTimingModel:
 
 
 def _require_sound(horizons: Sequence[int]) -> None:
-    if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
-        raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
+    if not len(horizons) or not all(isinstance(day, Integral) and 1 <= day <= LONGEST_HORIZON for day in horizons):
+        raise TrainingError(
+            f"horizons {list(horizons)}: expected one or more, each of 1 to {LONGEST_HORIZON} whole days: ask for others"
+        )
 
 
 def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> RepurchaseTimingModel:
