@@ -164,6 +164,36 @@ def test_infinite_feature_of_one_customer_is_named(
         scorer.score(plain(customers.iloc[0]), [one._replace(features={**one.features, "gap_days_sd": -np.inf})])
 
 
+@pytest.mark.parametrize("value", ["many", [1.0], {}])
+def test_feature_of_one_customer_that_is_no_number_is_named(
+    scorer: Scorer, customers: pd.DataFrame, value: object
+) -> None:
+    with pytest.raises(TrainingError, match=r"^column gap_days_sd has type object; expected numbers"):
+        scorer.score(plain(customers.iloc[0]) | {"gap_days_sd": value}, [])
+
+
+def test_null_of_pandas_is_a_null_of_one_customer(scorer: Scorer, customers: pd.DataFrame) -> None:
+    one = plain(customers.iloc[0])
+    of_null, of_none = (scorer.score(one | {"gap_days_sd": null}, []).timing for null in (pd.NA, None))
+    assert of_null == pytest.approx(of_none, abs=0, nan_ok=True)
+
+
+def test_half_a_history_is_refused_as_in_a_batch(scorer: Scorer, customers: pd.DataFrame) -> None:
+    """A customer who has bought is not to be answered as one who never did."""
+    known = replace(scorer, timing=replace(scorer.timing, first_purchase=FirstPurchase(0.6, 1.5, 60.0)))
+    half = customers.iloc[[0]].assign(recency_days=np.nan)
+    with pytest.raises(TrainingError, match=r"^row 0: x=\d+, t_x=nan, ") as batch:
+        known.timing.predict(half, HORIZONS)
+    with pytest.raises(TrainingError) as single:
+        known.score(plain(half.iloc[0]) | {"known_days": 40.0}, [])
+    assert str(single.value) == str(batch.value)
+
+
+def test_customer_of_whom_nothing_is_known_has_no_timing(scorer: Scorer, customers: pd.DataFrame) -> None:
+    known = replace(scorer, timing=replace(scorer.timing, first_purchase=FirstPurchase(0.6, 1.5, 60.0)))
+    assert known.score(dict.fromkeys([*customers.columns, "known_days"]), []).timing is None
+
+
 def test_row_is_encoded_as_in_a_frame() -> None:
     encoding = Encoding({"amount": None, "shade": ["1", "True", "red"], "gone": ["x"]}, frozenset({"gone"}))
     rows: list[dict[str, Any]] = [
