@@ -21,7 +21,7 @@ from training.bg_nbd import BgNbd
 from training.boosting import read_trees
 from training.columns import numbers
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.first_purchase import FirstPurchase
 from training.histories import History, checked
 from training.linear_hazard import LinearHazard
@@ -269,15 +269,15 @@ def load(folder: Path) -> RepurchaseTimingModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
-    trees = None
-    if "linear_hazard" in plain:
-        trees = TimingTrees(
-            LinearHazard.from_json(plain["linear_hazard"]),
-            read_trees(folder / HAZARD_FILE),
-            read_trees(folder / RATE_FILE),
-            plain["overall_rate"],
-            plain["horizon_days"],
-        )
-    first = FirstPurchase(**plain["first_purchase"]) if "first_purchase" in plain else None
-    return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"], first)
+    with reading(folder / MODEL_FILE) as plain:
+        trees = None
+        if "linear_hazard" in plain:
+            trees = TimingTrees(
+                LinearHazard.from_json(plain["linear_hazard"]),
+                read_trees(folder / HAZARD_FILE),
+                read_trees(folder / RATE_FILE),
+                plain["overall_rate"],
+                plain["horizon_days"],
+            )
+        first = FirstPurchase(**plain["first_purchase"]) if "first_purchase" in plain else None
+        return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"], first)

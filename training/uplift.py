@@ -23,7 +23,7 @@ from training import response_trees
 from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.qini import NOT_PROVEN
 from training.response_trees import ResponseTrees
 
@@ -173,13 +173,13 @@ def load(folder: Path) -> UpliftModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
-    first, second = plain["mean_effects"]
-    return UpliftModel(
-        Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        read_trees(folder / CONTACTED_FILE),
-        read_trees(folder / WITHHELD_FILE),
-        (first, second),
-        plain["contacted_share"],
-        plain["metadata"],
-    )
+    with reading(folder / MODEL_FILE) as plain:
+        first, second = plain["mean_effects"]
+        return UpliftModel(
+            Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
+            read_trees(folder / CONTACTED_FILE),
+            read_trees(folder / WITHHELD_FILE),
+            (first, second),
+            plain["contacted_share"],
+            plain["metadata"],
+        )

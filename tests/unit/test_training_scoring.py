@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_training_repurchase_timing import CUT, observed, purchase_histories
 
-from training import offers, repurchase_timing, response_propensity
+from training import customer_value, feature_list, offers, repurchase_timing, response_propensity, uplift
 from training.affinity import AFFINITY
 from training.attributes import expand_attributes
 from training.encoding import Encoding
@@ -246,3 +246,13 @@ def test_damaged_model_is_one_line_and_no_smaller_model(
         file.write_bytes(whole[:kept])
     with pytest.raises(TrainingError, match=rf"(no model at )?{file}(; | is damaged \(.*\); )expected a saved "):
         response_propensity.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"metadata": {}}', '{"metadata": {"method": ""}, "features": [{}]}'])
+@pytest.mark.parametrize("module", [repurchase_timing, response_propensity, customer_value, uplift, feature_list])
+def test_file_that_holds_something_else_than_was_saved_is_one_line(tmp_path: Path, module: Any, text: str) -> None:
+    """Such as that of a version of Millpond which kept less."""
+    file = tmp_path / (feature_list.FILE if module is feature_list else module.MODEL_FILE)
+    file.write_text(text)
+    with pytest.raises(TrainingError, match=rf"^{file} is damaged \(.+\); expected a saved model: train it again"):
+        (feature_list.read if module is feature_list else module.load)(tmp_path)
