@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training import response_trees
+from training import leakage, response_trees
 from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
@@ -121,10 +121,11 @@ def fit(
         optional: columns that may be absent at predict, such as expanded attributes.
 
     Raises:
-        TrainingError: as `fit_arms`.
+        TrainingError: as `fit_arms`, or an input that tells the outcome.
     """
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
+    leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     arms = fit_arms(matrix, responded, contacted, n_codes=encoding.n_codes, seed=seed)
     gained = responded[contacted] - expit(arms.withheld.logits(matrix[contacted]))
     missed = expit(arms.contacted.logits(matrix[~contacted])) - responded[~contacted]
