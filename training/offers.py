@@ -106,8 +106,9 @@ def _of_offers(offers: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFr
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
     """Every action of the catalogue as it was last carried out.
 
-    Its campaign is that of its newest message; its attributes are those of that message, with dates as far from the
-    as-of date as they were from the sending, overridden by those of the catalogue.
+    Its campaign is that of its newest message; its attributes are those that this message had when it was sent, as the
+    model learnt them, with dates as far from the as-of date as they were from the sending, overridden by those of the
+    catalogue.
 
     Returns:
         action_id, channel, source_system, campaign_id, attributes; by action and channel.
@@ -122,8 +123,8 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
                 arg_max_null(campaign_id, (sent_at, message_id)) as campaign_id,
                 max_by(attributes, (sent_at, message_id)) as attributes,
                 max(sent_at) filter (where attributes is not null) as attributes_from
-            from marts.messages
-            where direction = 'outbound' and sent_at < $as_of
+            from labels.message_responses
+            where sent_at < $as_of and coalesce(message_superseded_at, date '9999-12-31') >= $as_of
             group by action_id, channel
         )
 
