@@ -81,7 +81,7 @@ def offer(row: pd.Series) -> Offer:
 
 def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
     timing = scorer.timing.predict(customers, HORIZONS)
-    inputs = offers.with_attributes(features_of(offered), offered, scorer.response.encoding.texts)
+    inputs = offers.with_attributes(features_of(offered), offered, scorer.response.encoding.categories)
     response = scorer.response.predict(inputs)
     for row in range(0, len(customers), 40):
         chosen = range(row, min(row + 20, len(offered)))
@@ -96,8 +96,8 @@ def test_offers_scored_in_parts_equal_those_of_one_frame(
     monkeypatch.setattr(offers, "PART_ROWS", 7)
     features, chosen = features_of(offered).head(50), offered.sample(100, random_state=1).reset_index(drop=True)
     row = np.random.default_rng(1).integers(0, 50, 100)
-    texts = scorer.response.encoding.texts
-    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, texts)
+    categories = scorer.response.encoding.categories
+    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, categories)
     asked = offers.Recipients(features, offered["event_timestamp"].head(50), row)
     in_parts = offers.scored(scorer.response.encoding, asked, chosen, scorer.response.scores)
     assert in_parts.shape == (3, 100)
@@ -115,14 +115,13 @@ def test_only_an_offer_never_made_has_an_interval(
 
 def test_offer_is_judged_alike_in_any_company(scorer: Scorer, offered: pd.DataFrame) -> None:
     """Alone, size is a number in one offer and a text in another; the model knows it as text."""
-    texts = scorer.response.encoding.texts
-    assert "offer_size" in texts
-    whole = scorer.response.predict(offers.with_attributes(features_of(offered), offered, texts))
+    encoding = scorer.response.encoding
+    assert "offer_size" in encoding.texts
+    whole = scorer.response.predict(offers.with_attributes(features_of(offered), offered, encoding.categories))
     for row in range(20):
         alone = offered.iloc[[row]].reset_index(drop=True)
-        assert scorer.response.predict(offers.with_attributes(features_of(alone), alone, texts)) == pytest.approx(
-            whole[[row]], abs=1e-12
-        )
+        inputs = offers.with_attributes(features_of(alone), alone, encoding.categories)
+        assert scorer.response.predict(inputs) == pytest.approx(whole[[row]], abs=1e-12)
 
 
 def test_customer_who_never_bought_has_no_timing(scorer: Scorer, customers: pd.DataFrame) -> None:
@@ -210,12 +209,14 @@ def test_row_is_encoded_as_in_a_frame() -> None:
 
 def test_kinds_of_attributes_are_those_of_the_model() -> None:
     texts, moments = pd.Series(['{"size": 5, "until": "1970-01-02", "gift": true}']), pd.Series([pd.Timestamp(0)])
-    assert expand_attributes(texts, moments, "offer", {"offer_size"}).iloc[0].to_dict() == {
+    known = {"offer_gift": None, "offer_size": ["5"], "offer_until": None}
+    assert expand_attributes(texts, moments, "offer", known).iloc[0].to_dict() == {
         "offer_gift": 1.0,
         "offer_size": "5",
         "offer_until": 1.0,
     }
-    strange = expand_attributes(pd.Series(['{"gift": "yes"}']), moments, "offer", set())
+    strange = expand_attributes(pd.Series(['{"gift": "yes", "news": 1}']), moments, "offer", known)
+    assert strange.columns.tolist() == ["offer_gift"]
     assert strange["offer_gift"].isna().all()
 
 
