@@ -242,14 +242,6 @@ def _tested(test: Callable[[], Figures]) -> Figures | str:
         return str(error)
 
 
-# Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes
-# on without these models.
-OPTIONAL = {
-    CUSTOMER_VALUE: "So no customer has an expected value",
-    RESPONSE_PROPENSITY: "So no action has a prediction, and doing nothing wins",
-    UPLIFT: "So uplift stays unknown",
-}
-
 TRAINERS: dict[str, Callable[[FeatureStore, DuckDBPyConnection, date], Trained]] = {
     REPURCHASE_TIMING: train_timing,
     CUSTOMER_VALUE: train_value,
