@@ -182,7 +182,7 @@ def train(
     wait: Wait = 0,
 ) -> None:
     """Learn from labels complete before the as-of date; judge out of time first."""
-    from millpond import learning, pipeline, report
+    from millpond import learning, models, pipeline, report
 
     if model is not None and model not in learning.TRAINERS:
         raise typer.BadParameter(f"{model!r}: expected {' or '.join(learning.TRAINERS)}", param_hint="MODEL")
@@ -192,9 +192,9 @@ def train(
                 report.print_figures(out, pipeline.train(name, as_of=_date(as_of), wait_seconds=wait))
         except CannotTrain as error:
             # Without messages or amounts there is nothing to learn from; asked for by name, that is an error.
-            if model or name not in learning.OPTIONAL:
+            if model or name not in models.OPTIONAL:
                 raise
-            out.print(f"{error}.", highlight=False)
+            out.print(f"{error}. {models.untrained(name)}.", highlight=False)
 
 
 @app.command()
@@ -209,7 +209,7 @@ def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS, wait: Wait 
 
 
 def _notice(text: str) -> None:
-    out.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    out.print(text, style="yellow", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -94,7 +94,7 @@ def _timing(folder: Path, features: pd.DataFrame, count: int) -> Iterator[Explai
 
 def _offers(store: FeatureStore, folder: Path, offered: pd.DataFrame, count: int) -> Iterator[Explained]:
     model = response_propensity.load(folder)
-    inputs = offers.response_inputs(store, offered, model.encoding.texts)
+    inputs = offers.response_inputs(store, offered, model.encoding.categories)
     told = reasons.of_response(model, inputs, count, declared=feature_list.read(folder))
     for row, score in enumerate(model.predict(inputs)):
         action, channel = offered.loc[row, "action_id"], offered.loc[row, "channel"]

@@ -23,6 +23,7 @@ from training import (
 )
 from training.columns import numbers
 from training.dataset import ATTRIBUTES, CUSTOMER_VALUE, REPURCHASE_TIMING, RESPONSE_PROPENSITY, UPLIFT, TrainingSet
+from training.encoding import learn_encoding
 from training.errors import TrainingError
 from training.figures import Figures
 from training.first_purchase import FirstPurchase
@@ -166,13 +167,18 @@ def train_response(store: FeatureStore, connection: DuckDBPyConnection, cut: dat
 def _test_response(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
     holdout = cut - timedelta(days=HOLDOUT_DAYS)
 
-    def rows(sent: pd.DataFrame) -> TrainingSet:
-        return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
-
-    train = rows(dataset.messages(connection, sent_from=None, cut=holdout))
-    test = rows(dataset.messages(connection, sent_from=holdout, cut=cut))
+    train = _inputs_of(store, dataset.messages(connection, sent_from=None, cut=holdout))
+    test = _inputs_of(store, dataset.messages(connection, sent_from=holdout, cut=cut), read_as=train)
     worth = _worth_of_offers(connection)
     return backtest.response(train, test, cut=holdout, seed=SEED, optional=attribute_columns, worth=worth)
+
+
+def _inputs_of(store: FeatureStore, sent: pd.DataFrame, *, read_as: TrainingSet | None = None) -> TrainingSet:
+    """Messages with their inputs, read as by a model that learns from the rows of `read_as`; None: they teach."""
+    if sent.empty:
+        return TrainingSet(pd.DataFrame(), sent)
+    categories = None if read_as is None else learn_encoding(read_as.features).categories
+    return TrainingSet(offers.response_inputs(store, sent, categories), sent)
 
 
 def _counted(sent: pd.DataFrame) -> str:
@@ -188,7 +194,7 @@ def _worth_of_offers(connection: DuckDBPyConnection) -> list[tuple[float, float]
 
 def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Trained:
     """Whom a message changes; tested on the tests of the holdout, with a verdict."""
-    rows = _test_rows(store, connection, None, cut)
+    rows = _inputs_of(store, _tested_offers(connection, None, cut))
     if rows.labels.empty:
         raise TrainingError("no message was withheld by design (arm: control): withhold some of the next campaign")
     figures = _tested(lambda: _test_uplift(store, connection, cut))
@@ -213,16 +219,14 @@ def train_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date)
 
 def _test_uplift(store: FeatureStore, connection: DuckDBPyConnection, cut: date) -> Figures:
     holdout = cut - timedelta(days=HOLDOUT_DAYS)
-    train = _test_rows(store, connection, None, holdout)
-    test = _test_rows(store, connection, holdout, cut)
+    train = _inputs_of(store, _tested_offers(connection, None, holdout))
+    test = _inputs_of(store, _tested_offers(connection, holdout, cut), read_as=train)
     return backtest.effect(train, test, cut=holdout, seed=SEED, optional=attribute_columns)
 
 
-def _test_rows(store: FeatureStore, connection: DuckDBPyConnection, sent_from: date | None, cut: date) -> TrainingSet:
+def _tested_offers(connection: DuckDBPyConnection, sent_from: date | None, cut: date) -> pd.DataFrame:
     """Messages of offers that some were left without by design."""
-    messages = dataset.messages(connection, sent_from=sent_from, cut=cut, arm=None)
-    sent = of_tested_offers(messages)
-    return TrainingSet(offers.response_inputs(store, sent) if len(sent) else pd.DataFrame(), sent)
+    return of_tested_offers(dataset.messages(connection, sent_from=sent_from, cut=cut, arm=None))
 
 
 def attribute_columns(inputs: pd.DataFrame) -> list[str]:
@@ -237,14 +241,6 @@ def _tested(test: Callable[[], Figures]) -> Figures | str:
     except TrainingError as error:
         return str(error)
 
-
-# Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes
-# on without these models.
-OPTIONAL = {
-    CUSTOMER_VALUE: "So no customer has an expected value",
-    RESPONSE_PROPENSITY: "So no action has a prediction, and doing nothing wins",
-    UPLIFT: "So uplift stays unknown",
-}
 
 TRAINERS: dict[str, Callable[[FeatureStore, DuckDBPyConnection, date], Trained]] = {
     REPURCHASE_TIMING: train_timing,

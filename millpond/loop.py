@@ -11,9 +11,9 @@ from time import perf_counter
 import psutil
 from rich.console import Console
 
-from millpond import pipeline, report
+from millpond import models, pipeline, report
 from millpond.errors import CannotTrain
-from millpond.learning import OPTIONAL, TRAINERS
+from millpond.learning import TRAINERS
 
 Progress = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
@@ -30,7 +30,7 @@ class Step:
 def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out: Console, progress: Progress) -> None:
     """Build, publish, train, score and decide; then print what was decided."""
     steps: list[Step] = []
-    notice = partial(out.print, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    notice = partial(out.print, style="yellow", highlight=False, soft_wrap=True)
     with _measured("build", steps), progress("Building") as done:
         built = pipeline.build(as_of=as_of, wait_seconds=wait_seconds, on_node=done, on_notice=notice)
     with _measured("publish", steps), progress("Publishing") as done:
@@ -41,9 +41,9 @@ def run(*, as_of: date | None, horizons: Sequence[int], wait_seconds: float, out
             with _measured(f"train {name}", steps), progress(f"Training {name}"):
                 trained.append(pipeline.train(name, wait_seconds=wait_seconds))
         except CannotTrain as error:
-            if name not in OPTIONAL:
+            if name not in models.OPTIONAL:
                 raise
-            out.print(f"{error}. {OPTIONAL[name]}.", highlight=False)
+            out.print(f"{error}. {models.untrained(name)}.", highlight=False)
     # What there is to say of the responses was said when training on the same date.
     with _measured("score", steps), progress("Scoring"):
         pipeline.score(horizons=horizons, wait_seconds=wait_seconds)

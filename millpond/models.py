@@ -12,10 +12,19 @@ from training import model_store
 from training.ranking import Worth, number_to_contact
 
 MODEL = "model"
-RESPONSE_PROPENSITY, UPLIFT = "response_propensity", "uplift"
+CUSTOMER_VALUE, RESPONSE_PROPENSITY, UPLIFT = "customer_value", "response_propensity", "uplift"
 
 CONTACTS = (RESPONSE_PROPENSITY, UPLIFT)
 """Models whose scores are responses that a contact brings, with their columns in predictions.response_propensity."""
+
+
+# Without messages there are no responses, without amounts no values, without withheld messages no uplift: the loop goes
+# on without these models.
+OPTIONAL = {
+    CUSTOMER_VALUE: "So no customer has an expected value",
+    RESPONSE_PROPENSITY: "So no action has a prediction, and doing nothing wins",
+    UPLIFT: "So uplift stays unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,12 @@ def versions() -> list[Version]:
     if not found:
         raise UnknownModel(f"no model was trained in {settings.home()}: run `millpond train` first")
     return found
+
+
+def untrained(name: str) -> str:
+    """What follows where a model of OPTIONAL could not be trained anew."""
+    in_use = model_store.usable(settings.models_folder(), name)
+    return f"{in_use.name} stays in use" if in_use else OPTIONAL[name]
 
 
 def promote(name: str, version: str) -> str:

@@ -35,7 +35,7 @@ def bring_to_level(
     model = response_propensity.load(folder)
     if sent.empty:
         return folder, model.level
-    inputs = offers.response_inputs(store, sent, model.encoding.texts)
+    inputs = offers.response_inputs(store, sent, model.encoding.categories)
     level, recalibrated = response_propensity.at_level(
         model, inputs, sent["responded"].to_numpy(dtype=bool), sent_at=sent[EVENT_TIMESTAMP]
     )

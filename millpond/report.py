@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from millpond import lake, settings
 from millpond.auditing import Audited
@@ -46,7 +47,7 @@ def print_figures(out: Console, trained: Trained) -> None:
     figures = trained.figures
     if not figures:
         words = f"{trained.name} {trained.version}: test out of time: {trained.test}"
-        out.print(words, highlight=False, markup=False, soft_wrap=True)
+        out.print(words, highlight=False, soft_wrap=True)
         return
     names = list(next(iter(figures.scores.values())))
     table = Table(title=f"{trained.name}: {figures.test}", title_justify="left")
@@ -222,7 +223,8 @@ def print_checks(out: Console, checks: Sequence[Check]) -> None:
     """One line per check."""
     table = Table(show_header=False, box=None)
     for check in checks:
-        table.add_row("[green]ok[/]" if check.is_well else "[red]mend[/]", check.what, check.finding)
+        found = Text("ok", style="green") if check.is_well else Text("mend", style="red")
+        table.add_row(found, check.what, check.finding)
     out.print(table)
 
 

@@ -20,7 +20,7 @@ from training import gamma_gamma
 from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.columns import numbers
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.gamma_gamma import GammaGamma
 from training.repurchase_timing import RepurchaseTimingModel
 from training.timing_trees import FEATURES
@@ -201,7 +201,7 @@ def load(folder: Path) -> CustomerValueModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
     file = folder / TREES_FILE
-    trees = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
-    return CustomerValueModel(GammaGamma(**plain["gamma_gamma"]), trees, plain["margin_share"], plain["metadata"])
+    with reading(folder / MODEL_FILE) as plain:
+        trees = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
+        return CustomerValueModel(GammaGamma(**plain["gamma_gamma"]), trees, plain["margin_share"], plain["metadata"])

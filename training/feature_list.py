@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from training.files import read_json, write_json
+from training.files import reading, write_json
 
 FILE = "features.json"
 
@@ -37,7 +37,8 @@ def read(folder: Path) -> list[Feature]:
     Raises:
         TrainingError: the version keeps none.
     """
-    return [Feature(**one) for one in read_json(folder / FILE)["features"]]
+    with reading(folder / FILE) as plain:
+        return [Feature(**one) for one in plain["features"]]
 
 
 def changes(trained: Sequence[Feature], declared: Mapping[str, Feature]) -> list[str]:

@@ -1,6 +1,8 @@
 """Models as JSON files: readable, comparable, and safe to open."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,24 @@ def write_json(plain: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(plain, indent=1, sort_keys=True) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote.
+@contextmanager
+def reading(path: Path) -> Iterator[dict[str, Any]]:
+    """What `write_json` wrote, for a block that makes something of it.
 
     Raises:
-        TrainingError: the file is not there, or damaged.
+        TrainingError: the file is not there, is no JSON, or holds something else than the block takes.
     """
     if not path.is_file():
         raise TrainingError(f"no model at {path}; expected a saved one: train it first")
     try:
-        plain: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
+        yield json.loads(path.read_text())
+    except TrainingError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise damaged(path, error) from None
-    return plain
 
 
 def damaged(path: Path, error: Exception) -> TrainingError:
     """What to say of a file that is not what was saved."""
-    return TrainingError(f"{path} is damaged ({error}); expected a saved model: train it again, or promote another")
+    what = f"{error} is not in it" if isinstance(error, KeyError) else error
+    return TrainingError(f"{path} is damaged ({what}); expected a saved model: train it again, or promote another")

@@ -42,14 +42,19 @@ class FirstPurchase(NamedTuple):
     shape: float
     scale: float
 
-    def survival(self, known_days: Floats) -> Floats:
-        """Probability of no purchase in the first days that a customer is known."""
+    def log_survival(self, known_days: Floats) -> Floats:
+        """Log probability of no purchase in the first days that a customer is known.
+
+        A logarithm, because where all buy sooner or later hardly anybody is left of those known for years.
+        """
         log_waiting = -self.shape * np.log1p(known_days / self.scale)
-        return 1 + self.share * np.expm1(log_waiting)
+        with np.errstate(divide="ignore"):
+            log_never = np.log1p(-self.share)
+        return np.asarray(np.logaddexp(log_never, np.log(self.share) + log_waiting))
 
     def probability(self, known_days: Floats, horizon: float) -> Floats:
         """Of the first purchase within `horizon` days, of customers known for so long without one; shape (n,)."""
-        return 1 - self.survival(known_days + horizon) / self.survival(known_days)
+        return np.asarray(-np.expm1(self.log_survival(known_days + horizon) - self.log_survival(known_days)))
 
     def median_days(self, known_days: Floats) -> Floats:
         """First whole day by which half will have bought; nan: beyond LONGEST_MEDIAN."""
@@ -84,10 +89,11 @@ def fit(known_days: Floats, days_to_first: Floats, follow_up_days: Floats) -> Fi
     def mean_log_likelihood(parameters: Floats) -> float:
         model = _of_parameters(parameters)
         # A purchase on a day lies between its midnights; who has not bought has survived to the cut.
-        before = np.where(has_bought == 1, model.survival(known + waited - 1), np.inf)
-        after = model.survival(known + waited)
-        chance = np.where(has_bought == 1, before - after, after) / model.survival(known)
-        return float((weight * np.log(np.maximum(chance, np.finfo(np.float64).tiny))).sum() / weight.sum())
+        start = known + waited - has_bought
+        on_the_day = np.maximum(model.probability(start, 1), np.finfo(np.float64).tiny)
+        bought_or_waits = np.where(has_bought == 1, np.log(on_the_day), 0.0)
+        log_chance = model.log_survival(start) - model.log_survival(known) + bought_or_waits
+        return float((weight * log_chance).sum() / weight.sum())
 
     return _of_parameters(most_likely(mean_log_likelihood, [1.0, 1.0, 1.0 / rate]))
 

@@ -1,7 +1,7 @@
 """Offers to customers, and what the response model reads of them: features, affinity, action and attributes."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from feast import FeatureStore
 from numpy.typing import NDArray
 
 from training.affinity import AFFINITY, with_affinity
-from training.attributes import expand_attributes, parsed, postponed
+from training.attributes import Categories, expand_attributes, parsed, postponed
 from training.dataset import ATTRIBUTES, RESPONSE_PROPENSITY, in_batches, service_features
 from training.encoding import Encoding
 from training.training_rows import EVENT_TIMESTAMP
@@ -61,53 +61,56 @@ def scored(encoding: Encoding, asked: Recipients, offers: pd.DataFrame, score: C
         Shape (…, number of offers).
     """
     unknown: dict[str, Any] = {**dict.fromkeys(AFFINITY, np.nan), "action_id": None}
-    features = _of_customers(asked.features, asked.moments, encoding.texts)
+    features = _of_customers(asked.features, asked.moments, encoding.categories)
     customers = encoding.matrix(features.assign(**unknown))
-    own = _of_offers(offers, encoding.texts)
+    own = _of_offers(offers, encoding.categories)
     parts = (slice(first, first + PART_ROWS) for first in range(0, len(own), PART_ROWS))
     return np.concatenate(
         [score(encoding.with_columns(customers[asked.row[part]], own.iloc[part])) for part in parts], axis=-1
     )
 
 
-def response_inputs(store: FeatureStore, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
+def response_inputs(store: FeatureStore, offers: pd.DataFrame, categories: Categories | None = None) -> pd.DataFrame:
     """Inputs of the response model: features as of each offer, its affinity, action, channel and attributes.
 
     Args:
         offers: customer_id, channel, event_timestamp, action_id, attributes (a JSON object as text) and AFFINITY.
-        texts: columns that the model to be asked takes as text; None: a model is to be trained on them.
+        categories: of the model to be asked; None: a model is to be trained on them.
 
     Returns:
         In the order of `offers`. Attributes of the offer are columns offer_…, those of the customer customer_….
     """
     asked = recipients(store, offers)
-    return with_attributes(asked.features.take(asked.row).reset_index(drop=True), offers, texts)
+    return with_attributes(asked.features.take(asked.row).reset_index(drop=True), offers, categories)
 
 
-def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, texts: Collection[str] | None = None) -> pd.DataFrame:
+def with_attributes(
+    features: pd.DataFrame, offers: pd.DataFrame, categories: Categories | None = None
+) -> pd.DataFrame:
     """As `response_inputs`, from features in hand."""
     moments = offers[EVENT_TIMESTAMP].reset_index(drop=True)
-    return pd.concat([_of_customers(features, moments, texts), _of_offers(offers, texts)], axis=1)
+    return pd.concat([_of_customers(features, moments, categories), _of_offers(offers, categories)], axis=1)
 
 
-def _of_customers(features: pd.DataFrame, moments: pd.Series, texts: Collection[str] | None) -> pd.DataFrame:
-    attributes = expand_attributes(features["attributes"], moments, "customer", texts)
+def _of_customers(features: pd.DataFrame, moments: pd.Series, categories: Categories | None) -> pd.DataFrame:
+    attributes = expand_attributes(features["attributes"], moments, "customer", categories)
     return pd.concat([features.drop(columns=ATTRIBUTES), attributes], axis=1)
 
 
-def _of_offers(offers: pd.DataFrame, texts: Collection[str] | None) -> pd.DataFrame:
+def _of_offers(offers: pd.DataFrame, categories: Categories | None) -> pd.DataFrame:
     rows = offers[[ATTRIBUTES, *AFFINITY, "action_id"]].reset_index(drop=True)
     # A planned message is judged by what is known today, but what it says is read when it is sent.
     read_at = offers["sent_at" if "sent_at" in offers.columns else EVENT_TIMESTAMP]
-    attributes = expand_attributes(rows[ATTRIBUTES], read_at, "offer", texts)
+    attributes = expand_attributes(rows[ATTRIBUTES], read_at, "offer", categories)
     return pd.concat([attributes, rows.drop(columns=ATTRIBUTES)], axis=1)
 
 
 def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
     """Every action of the catalogue as it was last carried out.
 
-    Its campaign is that of its newest message; its attributes are those of that message, with dates as far from the
-    as-of date as they were from the sending, overridden by those of the catalogue.
+    Its campaign is that of its newest message; its attributes are those that this message had when it was sent, as the
+    model learnt them, with dates as far from the as-of date as they were from the sending, overridden by those of the
+    catalogue.
 
     Returns:
         action_id, channel, source_system, campaign_id, attributes; by action and channel.
@@ -122,8 +125,8 @@ def catalogue(lake: DuckDBPyConnection, *, as_of: date) -> pd.DataFrame:
                 arg_max_null(campaign_id, (sent_at, message_id)) as campaign_id,
                 max_by(attributes, (sent_at, message_id)) as attributes,
                 max(sent_at) filter (where attributes is not null) as attributes_from
-            from marts.messages
-            where direction = 'outbound' and sent_at < $as_of
+            from labels.message_responses
+            where sent_at < $as_of and coalesce(message_superseded_at, date '9999-12-31') >= $as_of
             group by action_id, channel
         )
 

@@ -8,6 +8,7 @@ customer come from one survival curve, so they can't contradict each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from training.bg_nbd import BgNbd
 from training.boosting import read_trees
 from training.columns import numbers
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.first_purchase import FirstPurchase
 from training.histories import History, checked
 from training.linear_hazard import LinearHazard
@@ -88,7 +89,7 @@ class RepurchaseTimingModel:
         Args:
             features: columns FEATURES and HISTORY; one row per customer with at least
                 one purchase before the observation date.
-            horizons: days after the observation date, each 1 to LONGEST_HORIZON.
+            horizons: whole days after the observation date, each 1 to LONGEST_HORIZON.
 
         Returns:
             For each horizon p_repurchase_{h}d, which never falls as h grows, and
@@ -191,8 +192,10 @@ class RepurchaseTimingModel:
 
 
 def _require_sound(horizons: Sequence[int]) -> None:
-    if any(not 1 <= horizon <= LONGEST_HORIZON for horizon in horizons):
-        raise TrainingError(f"horizons {list(horizons)}: each must be 1 to {LONGEST_HORIZON} days: ask for others")
+    if not len(horizons) or not all(isinstance(day, Integral) and 1 <= day <= LONGEST_HORIZON for day in horizons):
+        raise TrainingError(
+            f"horizons {list(horizons)}: expected one or more, each of 1 to {LONGEST_HORIZON} whole days: ask for others"
+        )
 
 
 def fit(features: pd.DataFrame, labels: pd.DataFrame, *, seed: int) -> RepurchaseTimingModel:
@@ -266,15 +269,15 @@ def load(folder: Path) -> RepurchaseTimingModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
-    trees = None
-    if "linear_hazard" in plain:
-        trees = TimingTrees(
-            LinearHazard.from_json(plain["linear_hazard"]),
-            read_trees(folder / HAZARD_FILE),
-            read_trees(folder / RATE_FILE),
-            plain["overall_rate"],
-            plain["horizon_days"],
-        )
-    first = FirstPurchase(**plain["first_purchase"]) if "first_purchase" in plain else None
-    return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"], first)
+    with reading(folder / MODEL_FILE) as plain:
+        trees = None
+        if "linear_hazard" in plain:
+            trees = TimingTrees(
+                LinearHazard.from_json(plain["linear_hazard"]),
+                read_trees(folder / HAZARD_FILE),
+                read_trees(folder / RATE_FILE),
+                plain["overall_rate"],
+                plain["horizon_days"],
+            )
+        first = FirstPurchase(**plain["first_purchase"]) if "first_purchase" in plain else None
+        return RepurchaseTimingModel(BgNbd(**plain["bg_nbd"]), trees, plain["metadata"], first)

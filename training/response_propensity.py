@@ -20,7 +20,7 @@ from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
 from training.columns import require
 from training.encoding import MISSING_CODE, Encoding, learn_encoding
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.level import Level
 from training.response_trees import ResponseTrees
 from training.untried import Spread
@@ -235,13 +235,13 @@ def load(folder: Path) -> ResponsePropensityModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
     file = folder / TREES_FILE
-    booster = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
-    return ResponsePropensityModel(
-        Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        ResponseTrees.from_json(plain["trees"], booster),
-        Line(**plain["calibration"]),
-        plain["metadata"],
-        Spread(**plain.get("spread", {})),
-    )
+    with reading(folder / MODEL_FILE) as plain:
+        booster = read_trees(file) if plain["metadata"]["method"] == METHOD or file.exists() else None
+        return ResponsePropensityModel(
+            Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
+            ResponseTrees.from_json(plain["trees"], booster),
+            Line(**plain["calibration"]),
+            plain["metadata"],
+            Spread(**plain.get("spread", {})),
+        )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from training import repurchase_timing, response_propensity
 from training.affinity import AFFINITY
 from training.attributes import as_number, as_text, days_at, days_of, parsed
-from training.columns import require, require_finite
+from training.columns import numbers, require, require_finite
 from training.errors import TrainingError
 from training.person_periods import HORIZONS
 from training.repurchase_timing import HISTORY, KNOWN_DAYS, RepurchaseTimingModel
@@ -45,8 +46,8 @@ class CustomerScores(NamedTuple):
 
     Attributes:
         timing: p_repurchase_{h}d and expected_purchases_{h}d for each horizon, median_days_to_repurchase (nan: beyond
-            the longest), p_alive (nan: the customer never bought); None: she never bought, and the model knows nobody
-            who had not.
+            the longest), p_alive (nan: the customer never bought); None: nothing is known of her, or she never bought,
+            and the model knows nobody who had not.
         response: shape (n_offers,). Chance of a response to each offer, in their order.
         response_low, response_high: shape (n_offers,). 95 % interval of it; nan: the action was tried.
     """
@@ -97,11 +98,11 @@ class Scorer:
 
     def _timing(self, features: Mapping[str, Any], horizons: Sequence[int]) -> dict[str, float] | None:
         history = _row(features, HISTORY)
-        if not np.isnan(history).any():
+        if not np.isnan(history[HISTORY.index("frequency")]):
             values = _row(features, self.timing.metadata["features"])
             scores = self.timing.scores(values[None, :], history[:, None], horizons)
-        elif self.timing.first_purchase:
-            scores = self.timing.first_scores(_row(features, [KNOWN_DAYS]), horizons)
+        elif self.timing.first_purchase and not np.isnan(known_days := _row(features, [KNOWN_DAYS])):
+            scores = self.timing.first_scores(known_days, horizons)
         else:
             return None
         return {name: float(score[0]) for name, score in scores.items()}
@@ -152,7 +153,12 @@ def _read(text: str | None, prefix: str, texts: frozenset[str]) -> tuple[dict[st
 def _row(features: Mapping[str, Any], names: Sequence[str]) -> Floats:
     """Shape (n_names,); None becomes nan."""
     require(features, names)
-    row = np.array([np.nan if features[name] is None else features[name] for name in names], dtype=np.float64)
+    values = [np.nan if features[name] is None else features[name] for name in names]
+    try:
+        row = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        # Slower, but it knows more nulls, and names what is no number.
+        return numbers(pd.DataFrame([values], columns=list(names)), names)[0]
     for name, value in zip(names, row, strict=True):
         if np.isinf(value):
             require_finite(name, np.array([value]))

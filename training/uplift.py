@@ -19,11 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training import response_trees
+from training import leakage, response_trees
 from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.qini import NOT_PROVEN
 from training.response_trees import ResponseTrees
 
@@ -121,10 +121,11 @@ def fit(
         optional: columns that may be absent at predict, such as expanded attributes.
 
     Raises:
-        TrainingError: as `fit_arms`.
+        TrainingError: as `fit_arms`, or an input that tells the outcome.
     """
     encoding = learn_encoding(inputs, optional)
     matrix = encoding.matrix(inputs)
+    leakage.check(list(encoding.categories), matrix, responded, n_codes=encoding.n_codes)
     arms = fit_arms(matrix, responded, contacted, n_codes=encoding.n_codes, seed=seed)
     gained = responded[contacted] - expit(arms.withheld.logits(matrix[contacted]))
     missed = expit(arms.contacted.logits(matrix[~contacted])) - responded[~contacted]
@@ -173,13 +174,13 @@ def load(folder: Path) -> UpliftModel:
     Raises:
         TrainingError: there is no model in `folder`.
     """
-    plain = read_json(folder / MODEL_FILE)
-    first, second = plain["mean_effects"]
-    return UpliftModel(
-        Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
-        read_trees(folder / CONTACTED_FILE),
-        read_trees(folder / WITHHELD_FILE),
-        (first, second),
-        plain["contacted_share"],
-        plain["metadata"],
-    )
+    with reading(folder / MODEL_FILE) as plain:
+        first, second = plain["mean_effects"]
+        return UpliftModel(
+            Encoding(dict(plain["columns"]), frozenset(plain["optional"])),
+            read_trees(folder / CONTACTED_FILE),
+            read_trees(folder / WITHHELD_FILE),
+            (first, second),
+            plain["contacted_share"],
+            plain["metadata"],
+        )

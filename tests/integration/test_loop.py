@@ -38,7 +38,7 @@ from millpond import (
 from millpond.keeping import Trained
 from millpond.reader import Reader
 from training import dataset, feature_list, model_store, offers, qini, response_propensity, uplift
-from training.files import read_json, write_json
+from training.files import reading, write_json
 from training.person_periods import HORIZONS
 
 AS_OF = date(2024, 2, 6)
@@ -292,8 +292,8 @@ class TestLoop:
         in_use = models.promote("response_propensity", earlier.version)
         assert earlier.notices[-1].startswith(f"{in_use} stays in use, ")
         file = earlier.folder / response_propensity.MODEL_FILE
-        plain = read_json(file)
-        plain["calibration"]["intercept"] += 2.0
+        with reading(file) as plain:
+            plain["calibration"]["intercept"] += 2.0
         write_json(plain, file)
         said: list[str] = []
         query = "select avg(response_propensity), min(model_version), max(model_version) from predictions.{}"

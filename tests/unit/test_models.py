@@ -3,29 +3,35 @@
 import json
 import re
 import shutil
+import sys
 from datetime import date
 from io import StringIO
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from millpond import cli, declared_features, keeping, learning, models, report, scoring
+from millpond import cli, declared_features, keeping, learning, models, report, scoring, terminal
 from millpond.errors import ModelNotTrained, UnknownModel
-from training import model_store
+from millpond.explaining import Explained
+from training import backtest, dataset, model_store, offers
+from training.affinity import AFFINITY
 from training.errors import TrainingError
 from training.figures import Figures
+from training.offers import Recipients
 
 
-def keep(folder: Path, day: int, log_loss: float | None) -> str:
+def keep(folder: Path, day: int, log_loss: float | None, name: str = "repurchase_timing") -> str:
     """A version whose test gave a log loss; None: no test."""
     scores = {"model": {"log_loss": log_loss}, "bg_nbd": {"log_loss": 0.5}}
     figures = None if log_loss is None else {"test": "9 customers", "scores": scores, "gains": {}}
     return model_store.keep(
         folder,
-        "repurchase_timing",
+        name,
         as_of=date(2024, 1, day),
         write=lambda to: (to / "model.json").write_text(str(log_loss)) and None,
         describe=lambda to, _: (to / "metrics.json").write_text(json.dumps(figures)) and None,
@@ -109,6 +115,13 @@ def test_comparison_shows_both_columns(versions: list[str]) -> None:
     assert "0.3000" in shown.output
 
 
+def test_model_that_cannot_be_trained_anew_goes_on_in_the_version_in_use(home: Path) -> None:
+    """Only where there is none does doing nothing win."""
+    assert models.untrained("uplift") == "So uplift stays unknown"
+    version = keep(home / "models", 1, 0.3, name="uplift")
+    assert models.untrained("uplift") == f"{version} stays in use"
+
+
 def test_unknown_version_names_those_there_are(versions: list[str]) -> None:
     with pytest.raises(UnknownModel, match=rf"no model repurchase_timing '2020-01-01-x' .*; there is {versions[0]}, "):
         models.promote("repurchase_timing", "2020-01-01-x")
@@ -117,6 +130,41 @@ def test_unknown_version_names_those_there_are(versions: list[str]) -> None:
 def test_ranking_of_a_model_that_ranks_nobody_names_those_that_do(versions: list[str]) -> None:
     with pytest.raises(UnknownModel, match=r"^repurchase_timing does not say whom .* response_propensity or uplift: "):
         models.rank("repurchase_timing", value=10, cost=1)
+
+
+def test_brackets_of_data_and_arguments_are_shown_as_they_are(
+    versions: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To rich they would be markup: gone from the line, or an error of their own."""
+    report.print_explained(terminal.out, [Explained("accepts [b]x by :gem:", 0.5, [(0.1, "offer [/size]: 2")])])
+    assert capsys.readouterr().out == "50.0%  accepts [b]x by :gem:\n  +0.10  offer [/size]: 2\n"
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(sys, "argv", ["millpond", "models", "promote", "repurchase_timing", "[/x]"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err.startswith("millpond: no model repurchase_timing '[/x]' in ")
+
+
+def test_later_messages_are_read_as_the_model_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the test all sizes are numbers; to the model, which learnt from words among them, they are texts."""
+
+    def sent(sizes: list[str]) -> pd.DataFrame:
+        attributes = [f'{{"size": {size}}}' for size in sizes]
+        frame = pd.DataFrame({"attributes": attributes, "action_id": "a", "event_timestamp": pd.Timestamp("2024-01-01")})
+        return frame.assign(**dict.fromkeys(AFFINITY, np.nan))
+
+    def recipients(_: object, of: pd.DataFrame) -> Recipients:
+        features = pd.DataFrame({"channel": ["post"] * len(of), "attributes": None})
+        return Recipients(features, of["event_timestamp"], np.arange(len(of)))
+
+    messages = {None: sent(["1", '"large"'] * 20), date(2023, 10, 3): sent(["1", "5"])}
+    monkeypatch.setattr(dataset, "messages", lambda _, *, sent_from, cut: messages[sent_from])
+    monkeypatch.setattr(offers, "recipients", recipients)
+    monkeypatch.setattr(learning, "_worth_of_offers", lambda _: [])
+    monkeypatch.setattr(backtest, "response", lambda train, test, **_: (train, test))
+    train, test = learning._test_response(None, None, date(2024, 1, 1))
+    assert train.features["offer_size"].tolist() == ["1", "large"] * 20
+    assert test.features["offer_size"].tolist() == ["1", "5"]
 
 
 def test_home_without_models_says_so(home: Path) -> None:

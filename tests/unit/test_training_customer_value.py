@@ -201,7 +201,7 @@ def test_costs_above_prices_are_one_line(rows: TrainingSet) -> None:
 def test_horizon_of_no_days_is_an_error(
     model: CustomerValueModel, timing: RepurchaseTimingModel, rows: TrainingSet
 ) -> None:
-    with pytest.raises(TrainingError, match=r"each must be 1 to 3650 days"):
+    with pytest.raises(TrainingError, match=r"each of 1 to 3650 whole days"):
         model.predict(rows.features, timing, [0])
 
 

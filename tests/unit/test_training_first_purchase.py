@@ -53,6 +53,16 @@ def test_few_purchases_give_one_rate_and_none_give_more_than_nothing() -> None:
     assert some.probability(np.array([0.0, 1000.0]), 1) == pytest.approx(20.5 / 4200, rel=1e-2)
 
 
+def test_who_has_waited_for_years_at_a_rate_that_all_have_may_still_buy() -> None:
+    """Of 1 / (e to the power of 250) who would wait as long, as many buy within a week as of those just come."""
+    steady = FirstPurchase(1.0, first_purchase.STEADY_SHAPE, first_purchase.STEADY_SHAPE / 0.05)
+    known = np.array([0.0, 700.0, 5000.0])
+    assert steady.probability(known, 7) == pytest.approx(1 - np.exp(-0.05 * 7), rel=1e-3)
+    scores = first_purchase.scores(steady, np.zeros(90), known, [90])
+    assert scores["p_repurchase_90d"] == pytest.approx(1 - np.exp(-0.05 * 90), rel=1e-3)
+    assert scores["median_days_to_repurchase"].tolist() == [14.0, 14.0, 14.0]
+
+
 def test_without_prospects_there_is_nothing_to_learn() -> None:
     none = np.empty(0)
     assert first_purchase.fit(none, none, none) is None

@@ -279,13 +279,22 @@ def test_text_in_a_number_column_is_named(rows: pd.DataFrame, model: RepurchaseT
 
 
 def test_horizon_of_no_days_is_an_error(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
-    with pytest.raises(TrainingError, match=r"^horizons \[0\]: each must be 1 to 3650 days: ask for others$"):
+    with pytest.raises(TrainingError, match=r"^horizons \[0\]: .*, each of 1 to 3650 whole days: ask for others$"):
         model.predict(rows, [0])
 
 
 def test_horizon_beyond_reason_is_an_error(rows: pd.DataFrame, model: RepurchaseTimingModel) -> None:
-    with pytest.raises(TrainingError, match=r"horizons \[30, 3651\]: each must be 1 to 3650 days"):
+    with pytest.raises(TrainingError, match=r"horizons \[30, 3651\]: .*, each of 1 to 3650 whole days"):
         model.predict(rows, [30, 3651])
+
+
+@pytest.mark.parametrize("horizons", [[], [7.5], [30.0], ["30"], [float("nan")]])
+def test_horizons_are_whole_days(model: RepurchaseTimingModel, rows: pd.DataFrame, horizons: list[int]) -> None:
+    """A column p_repurchase_7.5d fits no table, and those who never bought are counted by the day."""
+    known = replace(model, first_purchase=FirstPurchase(0.6, 1.5, 60.0))
+    for predict, features in ((known.predict, rows), (known.predict_first, pd.DataFrame({"known_days": [3.0]}))):
+        with pytest.raises(TrainingError, match=r"^horizons \[.*\]: expected one or more, each of 1 to 3650 whole days"):
+            predict(features, horizons)
 
 
 def test_labels_must_match_features(rows: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from training import response_propensity
-from training.attributes import expand_attributes, postponed
+from training.attributes import MAXIMUM_KEYS, expand_attributes, postponed
 from training.calibration import IDENTITY, fit_line
 from training.encoding import MAXIMUM_TEXTS, MINIMUM_SEEN, learn_encoding
 from training.errors import TrainingError
@@ -384,6 +384,28 @@ def test_number_beyond_all_floats_is_infinite_and_refused(
 def test_attributes_that_are_no_object_name_their_row() -> None:
     with pytest.raises(TrainingError, match=r"^attributes of row 1: '\[1\]'; expected a JSON object"):
         expand_attributes(pd.Series(["{}", "[1]"]), MORNINGS, "offer")
+
+
+def test_attributes_nested_without_end_name_their_row() -> None:
+    text = '{"list": ' + "[" * 50_000 + "]" * 50_000 + "}"
+    with pytest.raises(TrainingError, match=r"^attributes of row 1: '\{\"list\": \[+'; expected a JSON object"):
+        expand_attributes(pd.Series(["{}", text]), MORNINGS, "offer")
+
+
+def test_nulls_of_several_kinds_do_not_shift_the_rows() -> None:
+    texts = pd.Series(['{"n": 1}', None, np.nan, pd.NA, '{"n": 2}'], dtype=object)
+    found = expand_attributes(texts, pd.Series([MORNINGS[0]] * 5), "offer")["offer_n"]
+    assert found.fillna(0).tolist() == [1, 0, 0, 0, 2]
+
+
+def test_where_every_row_has_a_key_of_its_own_few_keys_become_inputs() -> None:
+    """Each would be a column of all rows. Those in most rows teach, and a model is asked about those it knows."""
+    texts = pd.Series([f'{{"order_{row}": 1, "percent": {row}}}' for row in range(1000)])
+    moments = pd.Series([MORNINGS[0]] * len(texts))
+    found = expand_attributes(texts, moments, "offer")
+    assert len(found.columns) == MAXIMUM_KEYS
+    assert found["offer_percent"].tolist() == list(range(1000))
+    assert expand_attributes(texts, moments, "offer", {"offer_percent": None}).columns.tolist() == ["offer_percent"]
 
 
 def test_offer_that_ends_soon_is_known_for_such_when_it_is_still_to_come() -> None:

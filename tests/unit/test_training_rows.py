@@ -7,7 +7,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from training import dataset, training_rows
+from training import dataset, offers, training_rows
 
 CUT = date(2024, 6, 1)
 EARLY = date(2024, 5, 1)
@@ -80,6 +80,42 @@ def test_of_more_messages_than_the_limit_the_same_sample_is_taken(lake: duckdb.D
     assert 0.05 < sample["responded"].mean() < 0.17
     assert set(sample["customer_id"]) < set(whole["customer_id"])
     assert sample.equals(dataset.messages(lake, sent_from=None, cut=CUT, limit=300))
+
+
+def test_offer_of_the_catalogue_is_what_its_newest_message_was_when_it_was_sent() -> None:
+    """What was added to that message afterwards tells what became of it, and the model has not learnt it."""
+    with duckdb.connect() as lake:
+        lake.execute(
+            """
+            create schema seeds;
+            create schema labels;
+            create schema marts;
+
+            create table seeds.actions as
+            select * from (values ('a', 'post', '{"percent": 5}'), ('b', 'post', null)) as t(action_id, channel, attributes);
+
+            create table labels.message_responses as
+            select
+                'shop' as source_system,
+                'm' || n as message_id,
+                'spring' as campaign_id,
+                'a' as action_id,
+                'post' as channel,
+                json_object('pages', n) as attributes,
+                timestamp '2024-03-01' + n * interval 1 day as sent_at,
+                case when n = 3 then timestamp '2024-03-05' end as message_superseded_at
+            from range(4) as messages(n);
+
+            create table marts.messages as
+            select *, 'outbound' as direction from labels.message_responses where message_superseded_at is null;
+
+            update marts.messages set attributes = json_merge_patch(attributes, '{"status": "redeemed"}');
+            """
+        )
+        found = offers.catalogue(lake, as_of=CUT)
+    assert found["action_id"].tolist() == ["a", "b"]
+    assert found["campaign_id"].fillna("none").tolist() == ["spring", "none"]
+    assert found["attributes"].tolist() == ['{"pages": 2, "percent": 5}', "{}"]
 
 
 def test_both_arms_are_those_of_offers_that_have_both(lake: duckdb.DuckDBPyConnection) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_training_repurchase_timing import CUT, observed, purchase_histories
 
-from training import offers, repurchase_timing, response_propensity
+from training import customer_value, feature_list, offers, repurchase_timing, response_propensity, uplift
 from training.affinity import AFFINITY
 from training.attributes import expand_attributes
 from training.encoding import Encoding
@@ -81,7 +81,7 @@ def offer(row: pd.Series) -> Offer:
 
 def test_single_scores_are_those_of_the_batch(scorer: Scorer, customers: pd.DataFrame, offered: pd.DataFrame) -> None:
     timing = scorer.timing.predict(customers, HORIZONS)
-    inputs = offers.with_attributes(features_of(offered), offered, scorer.response.encoding.texts)
+    inputs = offers.with_attributes(features_of(offered), offered, scorer.response.encoding.categories)
     response = scorer.response.predict(inputs)
     for row in range(0, len(customers), 40):
         chosen = range(row, min(row + 20, len(offered)))
@@ -96,8 +96,8 @@ def test_offers_scored_in_parts_equal_those_of_one_frame(
     monkeypatch.setattr(offers, "PART_ROWS", 7)
     features, chosen = features_of(offered).head(50), offered.sample(100, random_state=1).reset_index(drop=True)
     row = np.random.default_rng(1).integers(0, 50, 100)
-    texts = scorer.response.encoding.texts
-    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, texts)
+    categories = scorer.response.encoding.categories
+    whole = offers.with_attributes(features.take(row).reset_index(drop=True), chosen, categories)
     asked = offers.Recipients(features, offered["event_timestamp"].head(50), row)
     in_parts = offers.scored(scorer.response.encoding, asked, chosen, scorer.response.scores)
     assert in_parts.shape == (3, 100)
@@ -115,14 +115,13 @@ def test_only_an_offer_never_made_has_an_interval(
 
 def test_offer_is_judged_alike_in_any_company(scorer: Scorer, offered: pd.DataFrame) -> None:
     """Alone, size is a number in one offer and a text in another; the model knows it as text."""
-    texts = scorer.response.encoding.texts
-    assert "offer_size" in texts
-    whole = scorer.response.predict(offers.with_attributes(features_of(offered), offered, texts))
+    encoding = scorer.response.encoding
+    assert "offer_size" in encoding.texts
+    whole = scorer.response.predict(offers.with_attributes(features_of(offered), offered, encoding.categories))
     for row in range(20):
         alone = offered.iloc[[row]].reset_index(drop=True)
-        assert scorer.response.predict(offers.with_attributes(features_of(alone), alone, texts)) == pytest.approx(
-            whole[[row]], abs=1e-12
-        )
+        inputs = offers.with_attributes(features_of(alone), alone, encoding.categories)
+        assert scorer.response.predict(inputs) == pytest.approx(whole[[row]], abs=1e-12)
 
 
 def test_customer_who_never_bought_has_no_timing(scorer: Scorer, customers: pd.DataFrame) -> None:
@@ -164,6 +163,36 @@ def test_infinite_feature_of_one_customer_is_named(
         scorer.score(plain(customers.iloc[0]), [one._replace(features={**one.features, "gap_days_sd": -np.inf})])
 
 
+@pytest.mark.parametrize("value", ["many", [1.0], {}])
+def test_feature_of_one_customer_that_is_no_number_is_named(
+    scorer: Scorer, customers: pd.DataFrame, value: object
+) -> None:
+    with pytest.raises(TrainingError, match=r"^column gap_days_sd has type object; expected numbers"):
+        scorer.score(plain(customers.iloc[0]) | {"gap_days_sd": value}, [])
+
+
+def test_null_of_pandas_is_a_null_of_one_customer(scorer: Scorer, customers: pd.DataFrame) -> None:
+    one = plain(customers.iloc[0])
+    of_null, of_none = (scorer.score(one | {"gap_days_sd": null}, []).timing for null in (pd.NA, None))
+    assert of_null == pytest.approx(of_none, abs=0, nan_ok=True)
+
+
+def test_half_a_history_is_refused_as_in_a_batch(scorer: Scorer, customers: pd.DataFrame) -> None:
+    """A customer who has bought is not to be answered as one who never did."""
+    known = replace(scorer, timing=replace(scorer.timing, first_purchase=FirstPurchase(0.6, 1.5, 60.0)))
+    half = customers.iloc[[0]].assign(recency_days=np.nan)
+    with pytest.raises(TrainingError, match=r"^row 0: x=\d+, t_x=nan, ") as batch:
+        known.timing.predict(half, HORIZONS)
+    with pytest.raises(TrainingError) as single:
+        known.score(plain(half.iloc[0]) | {"known_days": 40.0}, [])
+    assert str(single.value) == str(batch.value)
+
+
+def test_customer_of_whom_nothing_is_known_has_no_timing(scorer: Scorer, customers: pd.DataFrame) -> None:
+    known = replace(scorer, timing=replace(scorer.timing, first_purchase=FirstPurchase(0.6, 1.5, 60.0)))
+    assert known.score(dict.fromkeys([*customers.columns, "known_days"]), []).timing is None
+
+
 def test_row_is_encoded_as_in_a_frame() -> None:
     encoding = Encoding({"amount": None, "shade": ["1", "True", "red"], "gone": ["x"]}, frozenset({"gone"}))
     rows: list[dict[str, Any]] = [
@@ -180,12 +209,14 @@ def test_row_is_encoded_as_in_a_frame() -> None:
 
 def test_kinds_of_attributes_are_those_of_the_model() -> None:
     texts, moments = pd.Series(['{"size": 5, "until": "1970-01-02", "gift": true}']), pd.Series([pd.Timestamp(0)])
-    assert expand_attributes(texts, moments, "offer", {"offer_size"}).iloc[0].to_dict() == {
+    known = {"offer_gift": None, "offer_size": ["5"], "offer_until": None}
+    assert expand_attributes(texts, moments, "offer", known).iloc[0].to_dict() == {
         "offer_gift": 1.0,
         "offer_size": "5",
         "offer_until": 1.0,
     }
-    strange = expand_attributes(pd.Series(['{"gift": "yes"}']), moments, "offer", set())
+    strange = expand_attributes(pd.Series(['{"gift": "yes", "news": 1}']), moments, "offer", known)
+    assert strange.columns.tolist() == ["offer_gift"]
     assert strange["offer_gift"].isna().all()
 
 
@@ -216,3 +247,13 @@ def test_damaged_model_is_one_line_and_no_smaller_model(
         file.write_bytes(whole[:kept])
     with pytest.raises(TrainingError, match=rf"(no model at )?{file}(; | is damaged \(.*\); )expected a saved "):
         response_propensity.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"metadata": {}}', '{"metadata": {"method": ""}, "features": [{}]}'])
+@pytest.mark.parametrize("module", [repurchase_timing, response_propensity, customer_value, uplift, feature_list])
+def test_file_that_holds_something_else_than_was_saved_is_one_line(tmp_path: Path, module: Any, text: str) -> None:
+    """Such as that of a version of Millpond which kept less."""
+    file = tmp_path / (feature_list.FILE if module is feature_list else module.MODEL_FILE)
+    file.write_text(text)
+    with pytest.raises(TrainingError, match=rf"^{file} is damaged \(.+\); expected a saved model: train it again"):
+        (feature_list.read if module is feature_list else module.load)(tmp_path)

@@ -169,6 +169,12 @@ def test_loaded_model_scores_equal_to_the_last_bit(model: UpliftModel, train: Te
     assert np.isfinite(loaded.predict(train.inputs.drop(columns="noise"))).all()
 
 
+def test_column_recorded_after_the_outcome_is_named(train: Test) -> None:
+    planted = train.inputs.assign(customer_status=np.where(train.responded, "redeemed", "open"))
+    with pytest.raises(TrainingError, match=r"^leak check: customer_status alone tells who responded \(AUC 1.000\); "):
+        uplift.fit(planted, train.responded, train.contacted, seed=1)
+
+
 def test_too_few_responses_of_those_withheld_are_one_line(train: Test) -> None:
     contacted = np.arange(len(train.responded)) >= 30
     with pytest.raises(TrainingError, match=r"^30 withheld messages, \d+ with a response; expected at least 20"):
