@@ -57,8 +57,8 @@ features as (
         channel,
 
         {% for outcome in ['sent', 'opened', 'clicked', 'responded'] -%}
-        {% for window in [30, 90, 365] -%}
-        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as channel_messages_{{ outcome }}_past_{{ window }}_days,
+        {% for days in [30, 90, 365] -%}
+        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ days }}) as channel_messages_{{ outcome }}_past_{{ days }}_days,
         {% endfor -%}
         count(*) filter (where outcome = '{{ outcome }}') as channel_messages_{{ outcome }}_ever,
         {% endfor -%}

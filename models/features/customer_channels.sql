@@ -1,9 +1,7 @@
 {%- set fewest_reactions = 3 -%}
 {%- set contact_channels = ['email', 'sms', 'phone', 'post'] -%}
 {#- How all customers answer on a channel weighs as much as 20 messages of the customer's own. -#}
-{%- set response_rate -%}
-    (sums.channel_messages_responded_ever + 20 * of_all.response_rate) / (sums.channel_messages_sent_ever + 20)
-{%- endset -%}
+{%- set response_rate = '(sums.channel_messages_responded_ever + 20 * of_all.response_rate) / (sums.channel_messages_sent_ever + 20)' -%}
 with observations as (
 
     {{ new_observations() }}

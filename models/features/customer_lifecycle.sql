@@ -11,11 +11,12 @@ purchases as (
     select
         observations.customer_id,
         observations.observation_date,
-        gaps.purchase_date,
-        gaps.gap_days,
         {% for sum in sums -%}
-        {{ sum }} over earlier as earlier_{{ loop.index }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ sum }} over earlier as earlier_{{ loop.index }},
+        {% endfor -%}
+        gaps.purchase_date,
+        gaps.gap_days
+
     from observations
     left join {{ ref('int_purchase_gaps_versioned') }} as gaps on {{ observable('gaps', 'purchase_date') }}
 

@@ -42,21 +42,21 @@ totals as (
         count(*) filter (where age_days <= {{ window }}) as purchase_days_past_{{ window }}_days,
         cast(coalesce(sum(net_amount) filter (where age_days <= {{ window }}), 0) as double) as net_amount_past_{{ window }}_days,
         {% endfor -%}
+        {% for weekday in ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] -%}
+        cast(count(*) filter (where isodow(purchase_date) = {{ loop.index }}) as double)
+        / nullif(count(purchase_date), 0) as {{ weekday }}_share,
+        {% endfor -%}
         count(purchase_date) as purchase_days_ever,
         cast(coalesce(sum(net_amount), 0) as double) as net_amount_ever,
         cast(sum(net_amount) as double) / nullif(count(net_amount), 0) as net_amount_per_purchase_day_mean,
         cast(max_by(net_amount, purchase_date) as double) as net_amount_last_purchase_day,
-        cast(sum(line_count) as double) / nullif(count(purchase_date), 0) as lines_per_purchase_day_mean,
         {% for name, ages in {'ever': 'true', 'past_90_days': 'age_days <= 90'}.items() -%}
         cast(sum(discount_amount) filter (where {{ ages }}) as double)
-        / nullif(
-            cast(sum(net_amount) filter (where {{ ages }}) + sum(discount_amount) filter (where {{ ages }}) as double), 0
-        ) as discount_share_{{ name }},
+        / nullif(cast(sum(net_amount) filter (where {{ ages }}) + sum(discount_amount) filter (where {{ ages }}) as double), 0)
+            as discount_share_{{ name }},
         {% endfor -%}
-        {% for weekday in ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] -%}
-        cast(count(*) filter (where isodow(purchase_date) = {{ loop.index }}) as double)
-        / nullif(count(purchase_date), 0) as {{ weekday }}_share{{ ',' if not loop.last }}
-        {% endfor %}
+        cast(sum(line_count) as double) / nullif(count(purchase_date), 0) as lines_per_purchase_day_mean
+
     from purchases
 
     group by customer_id, observation_date

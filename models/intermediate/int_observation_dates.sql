@@ -31,7 +31,34 @@ first_events as (
 
 ),
 
-first_new_dates as (
+first_known as (
+
+    select cast(min(event_at) as date) as first_date from first_events
+
+),
+
+grid as (
+
+    {{ date_grid('(select first_date from first_known)', '(select as_of_date from as_of)', var('observation_cadence')) }}
+
+),
+
+wanted as (
+
+    select observation_date from grid
+
+    union
+
+    select as_of_date as observation_date from as_of
+    {% for observation_date in var('observation_dates') %}
+    union
+
+    select cast('{{ observation_date }}' as date) as observation_date
+    {% endfor %}
+
+),
+
+new_dates as (
 
     select wanted.observation_date
 
