@@ -84,7 +84,7 @@ class EntityRows:
             key_types: join key → its DuckDB type in the lake.
 
         Raises:
-            LakeError: a key is text on one side and a number on the other, or a timestamp
+            LakeError: a key is text on one side and not on the other, or a timestamp
                 cannot be understood.
         """
         casts = {}
@@ -92,7 +92,7 @@ class EntityRows:
             own = self.schema.field(key).type
             if self._is_empty or pa.types.is_null(own):
                 casts[key] = kind
-            elif _is_text(own) != (kind == "VARCHAR") and (_is_text(own) or _is_number(own)):
+            elif _is_text(own) != (kind == "VARCHAR"):
                 raise LakeError(f"Join key {key!r} is {own} in entity_df and {kind} in the lake")
         self._register(connection)
         with explained("take the entity rows"):
@@ -175,8 +175,4 @@ def _timestamp_column(schema: pa.Schema) -> str:
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

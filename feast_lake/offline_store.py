@@ -17,16 +17,16 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import compute_non_entity_date_range
-from feast.value_type import ValueType
 from pydantic import StrictInt, StrictStr
 
+from feast_lake.checks import check, check_on_demand
 from feast_lake.connection import literal
 from feast_lake.entities import EntityRows
 from feast_lake.errors import LakeError
 from feast_lake.lake import Lake
 from feast_lake.ranges import all_rows, latest_rows, rows_between
 from feast_lake.retrieval import HistoricalJob, LakeRetrievalJob
-from feast_lake.source import LakeLoggingDestination, LakeSource
+from feast_lake.source import LakeLoggingDestination, LakeSource, SavedRows
 from feast_lake.view_read import ViewRead
 from feast_lake.views import view_reads
 from feast_lake.writing import append
@@ -93,9 +93,9 @@ class LakeOfflineStore(OfflineStore):
             start, end = compute_non_entity_date_range(feature_views, start_date, end_date)
             entity_df = rows_between(list(views.values()), start=start, end=end)
         rows = EntityRows.of(entity_df, lake)
-        _check(rows, views)
+        check(rows, views)
         for view in on_demand:
-            _check_request(rows, view)
+            check_on_demand(rows, view, feature_refs, full_feature_names=full_feature_names)
         return HistoricalJob(
             lake=lake,
             rows=rows,
@@ -146,11 +146,16 @@ class LakeOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """All rows from start_date to end_date, both inclusive; a date without zone is UTC."""
+        """All rows from start_date to end_date, both inclusive; a date without zone is UTC.
+
+        A saved set comes with all its columns.
+        """
+        source = _lake_source(data_source)
         read = _pulled(
-            _lake_source(data_source),
+            source,
             keys=join_key_columns,
-            features=feature_name_columns,
+            # Labels too, of which Feast says nothing when it reads a saved set.
+            features=[] if isinstance(source, SavedRows) else feature_name_columns,
             timestamp=timestamp_field,
             created=created_timestamp_column,
         )
@@ -195,28 +200,6 @@ class LakeOfflineStore(OfflineStore):
         if not isinstance(destination, LakeLoggingDestination):
             raise LakeError(f"{type(destination).__name__} is not in the lake; use LakeLoggingDestination")
         append(Lake.of(config), table=destination.table, rows=data, create=True)
-
-
-def _check(rows: EntityRows, views: dict[str, ViewRead]) -> None:
-    taken = {column.lower() for column in rows.schema.names}
-    for name, view in views.items():
-        rows.require(view.keys, view=name)
-        for feature in view.features:
-            if feature.lower() in taken:
-                raise LakeError(
-                    f"entity_df already has a column {feature!r}, a feature of {name}; "
-                    "rename it, or ask for full_feature_names=True"
-                )
-
-
-def _check_request(rows: EntityRows, view: OnDemandFeatureView) -> None:
-    """Feast looks only at frames for what an on-demand view asks of the caller, and not at its type."""
-    for name, kind in view.get_request_data_schema().items():
-        if name not in rows.schema.names:
-            raise LakeError(f"entity_df has no column {name!r}, which {view.name} computes with")
-        found = rows.schema.field(name).type
-        if kind == ValueType.UNIX_TIMESTAMP and not (pa.types.is_timestamp(found) or pa.types.is_null(found)):
-            raise LakeError(f"Column {name!r} of entity_df is {found}; {view.name} computes with a timestamp")
 
 
 def _lake_source(source: DataSource | None) -> LakeSource:

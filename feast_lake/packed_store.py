@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any, NamedTuple
@@ -181,8 +181,8 @@ class PackedStore(OnlineStore):
             end: newest timestamp that the rows may have; up to it they are all that there is.
             mark: kept beside the view for `published_mark`.
         """
-        names = [column.name for column in table.entity_columns]
-        rows = (_rows(batch, names) for batch in batches)
+        types = {column.name: column.dtype.to_value_type() for column in table.entity_columns}
+        rows = (_rows(batch, types) for batch in batches)
         keys, removed = self._replace(config, kept(config, table), rows, end=seconds(end), mark=mark)
         return Replaced(keys, keys * len(table.features), removed)
 
@@ -222,6 +222,7 @@ def seconds(moment: datetime) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _rows(batch: pa.RecordBatch, names: Sequence[str]) -> list[Row]:
-    keys = wire.entity_keys(zip(*(batch[name].to_pylist() for name in names), strict=True), names)
+def _rows(batch: pa.RecordBatch, types: Mapping[str, ValueType]) -> list[Row]:
+    values = zip(*(batch[name].to_pylist() for name in types), strict=True)
+    keys = wire.entity_keys(values, list(types), list(types.values()))
     return list(zip(keys, batch["event_ts"].to_pylist(), batch["packed"].to_pylist(), strict=True))

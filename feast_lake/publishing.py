@@ -79,7 +79,7 @@ def _statement(view: FeatureView, read: ViewRead, *, start: datetime, end: datet
     keys = [f"{identifier(column)} as {identifier(name)}" for name, column in read.keys.items()]
     keys = keys or [f"{literal(DUMMY_ENTITY_VAL)} as {identifier(DUMMY_ENTITY_ID)}"]
     # As the store sorts its keys, which begin with their lengths, so that its tree grows at its end.
-    order = ", ".join(f"strlen({identifier(name)}), {identifier(name)}" for name in sorted(read.keys)) or "1"
+    order = ", ".join(f"strlen({identifier(name)}::varchar), {identifier(name)}" for name in sorted(read.keys)) or "1"
     return (
         f"select {', '.join(keys)}, trunc(epoch({identifier(read.timestamp)}::timestamp))::bigint as event_ts, "
         f"json_array({packed})::varchar as packed "

@@ -180,10 +180,13 @@ def _open(settings: RedisOnlineStoreConfig) -> Any:
     """Feast's client, but a server that is gone or hangs does not hold up its readers.
 
     Raises:
-        LakeError: a cluster, in which no script may touch several keys.
+        LakeError: a cluster, in which no script may touch several keys; or a time to live, after which a row that is
+            published would be missing.
     """
     if settings.redis_type == RedisType.redis_cluster:
         raise LakeError("The online store cannot be a Redis cluster; give one server, or sentinels")
+    if settings.key_ttl_seconds is not None:
+        raise LakeError("The online store in Redis lets no row expire: leave out key_ttl_seconds, and give views a ttl")
     if "socket_timeout=" not in settings.connection_string:
         patient = f"{settings.connection_string},socket_timeout=5,socket_connect_timeout=5"
         settings = settings.model_copy(update={"connection_string": patient})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 
 import pandas as pd
@@ -14,7 +15,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
 from feast_lake.contract import checked_key_types
-from feast_lake.entities import EntityRows
+from feast_lake.entities import TIMESTAMP, EntityRows
 from feast_lake.errors import LakeError, explained
 from feast_lake.lake import Lake
 from feast_lake.point_in_time import historical
@@ -133,6 +134,23 @@ class HistoricalJob(LakeRetrievalJob):
     def _prepare(self, connection: DuckDBPyConnection) -> None:
         self._rows.load(connection, key_types=checked_key_types(connection, self._views))
 
+    def persist(
+        self,
+        storage: SavedDatasetStorage,
+        allow_overwrite: bool = False,
+        timeout: int | None = None,
+    ) -> None:
+        """As of any read; see LakeRetrievalJob.
+
+        Raises:
+            LakeError: the rows' time is not `event_timestamp`, the only name under which Feast reads a saved set.
+        """
+        if self._rows.timestamp != TIMESTAMP:
+            raise LakeError(
+                f"entity_df has its time in {self._rows.timestamp!r}; to save the set, name it {TIMESTAMP!r}"
+            )
+        super().persist(storage, allow_overwrite=allow_overwrite, timeout=timeout)
+
     @property
     def full_feature_names(self) -> bool:
         """Whether a feature's column is `<view>__<feature>` rather than `<feature>`."""
@@ -149,8 +167,9 @@ class HistoricalJob(LakeRetrievalJob):
         return RetrievalMetadata(
             features=self._feature_refs,
             keys=self._rows.keys,
-            min_event_timestamp=oldest,
-            max_event_timestamp=newest,
+            # Without rows any moment will do, but Feast computes with one.
+            min_event_timestamp=oldest or datetime.fromtimestamp(0, UTC),
+            max_event_timestamp=newest or datetime.fromtimestamp(0, UTC),
         )
 
     @property

@@ -141,6 +141,10 @@ class LakeSource(DataSource):
         return qualified(self.table) if self.table else f"({self.query}\n)"
 
 
+class SavedRows(LakeSource):
+    """The table of a saved set, which is read back with all its columns."""
+
+
 class SavedDatasetLakeStorage(SavedDatasetStorage):
     """A table of the lake that holds a saved training set."""
 
@@ -161,7 +165,7 @@ class SavedDatasetLakeStorage(SavedDatasetStorage):
 
     def to_data_source(self) -> LakeSource:
         """A source that reads the saved rows."""
-        return LakeSource(table=self.table, timestamp_field="event_timestamp")
+        return SavedRows(table=self.table, timestamp_field="event_timestamp")
 
     @staticmethod
     def from_data_source(data_source: DataSource) -> SavedDatasetLakeStorage:

@@ -23,25 +23,33 @@ from feast.type_map import (
 )
 from feast.value_type import ValueType
 
+from feast_lake.errors import LakeError
+
 _STRING = struct.Struct("<II")
 _IS_STRING = ValueType.STRING.value
+# Type and length as before a text, then the number.
+_WHOLE = {ValueType.INT32: "<IIi", ValueType.INT64: "<IIq"}
 _SCALARS = ("INT32", "INT64", "DOUBLE", "FLOAT", "STRING", "BYTES", "BOOL", "UNIX_TIMESTAMP")
 KINDS = {ValueType[name + ending] for name in _SCALARS for ending in ("", "_LIST")}
 """The types that an online store keeps: those that a column of a lake can have."""
 
 
-def entity_keys(rows: Iterable[Sequence[str]], names: Sequence[str]) -> list[bytes]:
+def entity_keys(
+    rows: Iterable[Sequence[Any]], names: Sequence[str], kinds: Sequence[ValueType] | None = None
+) -> list[bytes]:
     """Keys of the online store.
 
     Args:
         rows: the values of each key, in the order of names.
+        kinds: the types of the values, in the same order; None: all are strings.
 
     Raises:
-        TypeError: a value that is not a string.
+        LakeError: a value that is not of its type, or a type that no key is kept under.
     """
     order = sorted(range(len(names)), key=lambda place: names[place])
     head = struct.pack("<I", len(names)) + b"".join(_string(names[place]) for place in order)
-    return [head + b"".join([_string(row[place]) for place in order]) for row in rows]
+    parts = [(place, _packer(kinds[place]) if kinds else _string) for place in order]
+    return [head + b"".join([pack(row[place]) for place, pack in parts]) for row in rows]
 
 
 def key_bytes(key: EntityKeyProto) -> bytes:
@@ -49,9 +57,25 @@ def key_bytes(key: EntityKeyProto) -> bytes:
     return bytes(serialize_entity_key(key, entity_key_serialization_version=3))
 
 
+def _packer(kind: ValueType) -> Callable[[Any], bytes]:
+    if kind == ValueType.STRING:
+        return _string
+    if kind not in _WHOLE:
+        raise LakeError(f"A key of type {kind.name} is not kept online; make it a string or a whole number")
+    whole = struct.Struct(_WHOLE[kind])
+
+    def pack(value: Any) -> bytes:
+        try:
+            return whole.pack(kind.value, whole.size - _STRING.size, value)
+        except struct.error:
+            raise LakeError(f"key {value!r} is a {type(value).__name__}; expected {kind.name}") from None
+
+    return pack
+
+
 def _string(value: Any) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"key {value!r} is a {type(value).__name__}; expected a string")
+        raise LakeError(f"key {value!r} is a {type(value).__name__}; expected a string")
     text = value.encode()
     return _STRING.pack(_IS_STRING, len(text)) + text
 

@@ -40,12 +40,15 @@ create table if not exists measurement.feature_drift (
 )
 """
 
-# Number of the decile; a value that is a cut lies below it. Where the reference has no value, there is one bin.
-BIN_OF_NUMBER = """
-coalesce(cast(len(list_filter(
-    (select quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) from observed where is_reference),
-    cut -> cut < value
-)) as varchar), '0')
+CUTS = "(select quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) from observed where is_reference)"
+
+# Number of the decile; a value that is a cut lies below it. One that is several cuts, as a constant is, is a bin by
+# itself: lower ones are none of it. Where the reference has no value, there is one bin.
+BIN_OF_NUMBER = f"""
+concat(
+    coalesce(len(list_filter({CUTS}, cut -> cut < value)), 0),
+    case when len(list_filter({CUTS}, cut -> cut = value)) > 1 then ' is' end
+)
 """
 
 # Rarer words are one bin: each by itself would come and go by chance.

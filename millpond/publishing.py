@@ -91,6 +91,11 @@ def _publish(feature_store: FeatureStore, connection: DuckDBPyConnection, view: 
     return Published(view.name, expected, values, removed, newest, perf_counter() - begin)
 
 
+def layout_of(mark: str) -> str:
+    """Hash of the features that a view was published with, see `packed_store.layout`; empty: the mark does not say."""
+    return mark.rpartition(" layout ")[2] if " layout " in mark else ""
+
+
 def _in_lake(
     connection: DuckDBPyConnection, view: FeatureView, start: datetime, end: datetime
 ) -> tuple[int, date | None, int]:

@@ -16,7 +16,7 @@ from feast.types import from_feast_to_pyarrow_type
 from feast_lake import wire
 from feast_lake.packed_store import Kept, Packed, kept
 from feast_lake.publishing import online_store
-from millpond import features
+from millpond import features, publishing
 from millpond.errors import UnknownFeatures
 from millpond.serving_log import ServingLog
 
@@ -105,22 +105,26 @@ class Reader:
             request: what on-demand views ask for, the same for all keys; `request_time` is `at` unless given.
 
         Raises:
-            UnknownFeatures: a key lacks a join key, or is no text; keys that are one text; `at` is no datetime.
+            UnknownFeatures: a key lacks a join key, or is no text; keys that are one text; `at` or `request_time` is no
+                datetime; a view was published with other features than when this reader was opened.
         """
         if isinstance(keys, str):
             raise UnknownFeatures(f"keys are the text {keys!r}; give a list of keys, such as [{keys!r}]")
         moment = at or datetime.now(UTC)
-        if not isinstance(moment, datetime):
-            raise UnknownFeatures(f"at is {moment!r}; expected a datetime")
+        for name, value in {"at": moment, "request_time": request.get("request_time") or moment}.items():
+            if not isinstance(value, datetime):
+                raise UnknownFeatures(f"{name} is {value!r}; expected a datetime")
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         rows = [self._key(key) for key in keys]
         if not rows:
             return []
+        # The warm-up asks for nobody.
+        is_asked = any(any(row.values()) for row in rows)
         if self._on_demand:
             vectors = self._read_through_feast(rows, moment, {"request_time": moment} | request)
         else:
-            vectors = self._read_packed(rows, moment)
-        if self._log and any(any(row.values()) for row in rows):
+            vectors = self._read_packed(rows, moment, is_checked=is_asked)
+        if self._log and is_asked:
             self._log.add(vectors, moment)
         return vectors
 
@@ -149,13 +153,25 @@ class Reader:
             )
         return {name: row[name] for name in self.join_keys}
 
-    def _read_packed(self, rows: list[dict[str, str]], moment: datetime) -> list[FeatureVector]:
+    def _read_packed(self, rows: list[dict[str, str]], moment: datetime, *, is_checked: bool) -> list[FeatureVector]:
         wanted = [
             (view.kept, wire.entity_keys(([row[name] for name in view.keys] for row in rows), view.keys))
             for view in self._views
         ]
         found = self._online.read_packed(self._store.config, wanted)
+        for view, packed in zip(self._views, found, strict=True):
+            if is_checked and not any(packed):
+                self._require_same_features(view)
         return [self._vector(row, [one[place] for one in found], moment) for place, row in enumerate(rows)]
+
+    def _require_same_features(self, view: _View) -> None:
+        """Values of other features than those known here are not read: they would be missing, and nobody told why."""
+        mark = self._online.published_mark(self._store.config, view.view)
+        if mark and publishing.layout_of(mark) not in ("", view.kept.layout):
+            raise UnknownFeatures(
+                f"{view.view.name} was published with other features than this reader knows: open the reader again; if "
+                "that does not help, run `millpond publish`"
+            )
 
     def _vector(self, row: dict[str, str], found: list[Packed | None], moment: datetime) -> FeatureVector:
         values: dict[str, Any] = {}

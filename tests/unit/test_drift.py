@@ -60,6 +60,13 @@ def test_a_value_that_was_constant_drifts_when_it_rises() -> None:
     assert measured([0.0] * 100, [1.0] * 100)[0] > drift.THRESHOLD
 
 
+def test_a_value_that_most_had_drifts_when_it_falls() -> None:
+    """Below the lowest cut lies nothing yet: neither where all had 1, nor where half had 1 and the others more."""
+    for then in ([1.0] * 100, [1.0] * 50 + [2.0] * 50):
+        assert measured(then, then)[0] == pytest.approx(0)
+        assert measured(then, [0.0 if value == 1 else value for value in then])[0] > drift.THRESHOLD
+
+
 def test_rare_words_are_one_bin() -> None:
     """Each of 200 postal codes once: which of them come again tells nothing."""
     codes = [f"{number:05}" for number in range(200)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,10 @@ def test_an_on_demand_view_is_computed_from_the_rows(home: Path, catalog: str) -
     rows = asked(("ann", "2024-01-09"), rate=[0.5])
     answer = store.get_historical_features(rows, ["euros:in_euro"]).to_df()
     assert answer["in_euro"].tolist() == [12.5]
+    with pytest.raises(LakeError, match="entity_df already has a column 'in_euro', a feature of euros; rename it"):
+        store.get_historical_features(rows.assign(in_euro=1.0), ["euros:in_euro"])
+    full = store.get_historical_features(rows.assign(in_euro=1.0), ["euros:in_euro"], full_feature_names=True).to_df()
+    assert (full["in_euro"].tolist(), full["euros__in_euro"].tolist()) == ([1.0], [12.5])
 
 
 # Forms of entity_df
@@ -260,6 +265,11 @@ def test_eight_threads_read_at_once(store: FeatureStore) -> None:
         (asked(("ann", "2024-01-09"))[["customer_id"]], "no column 'event_timestamp'"),
         (asked(("ann", "2024-01-09"), spend=[1.0]), "already has a column 'spend'"),
         (asked((7, "2024-01-09")), "'customer_id' is int64 in entity_df and VARCHAR in the lake"),
+        (
+            asked((7, "2024-01-09")).astype({"customer_id": "category"}),
+            "'customer_id' is dictionary<values=int64.*VARCHAR",
+        ),
+        (asked((Decimal(7), "2024-01-09")), r"'customer_id' is decimal128\(1, 0\) in entity_df and VARCHAR"),
         ("select customer_id from features.nothing", "Could not read the entity rows"),
         (["ann"], "entity_df is a list"),
         (asked(("ann", "2024-01-09"), __lake_row=[1]), "names with '__lake_' are taken"),
@@ -487,6 +497,31 @@ def test_a_saved_data_set_reads_back_and_is_not_overwritten_by_accident(
         pytest.raises(Exception, match="first already exists"),
     ):
         store.create_saved_dataset(job, "first", storage)
+
+
+def saved(store: FeatureStore, rows: pd.DataFrame, name: str) -> pa.Table:
+    job = store.get_historical_features(rows, PURCHASE_FEATURES)
+    with pytest.warns(RuntimeWarning, match="experimental"):
+        store.create_saved_dataset(job, name, SavedDatasetLakeStorage(table=f"training.{name}"))
+    with pytest.warns(RuntimeWarning, match="experimental"):
+        return store.get_saved_dataset(name).to_arrow()
+
+
+def test_a_saved_data_set_reads_back_with_its_labels_and_in_its_order(store: FeatureStore) -> None:
+    rows = asked(("bob", "2024-01-09"), ("ann", "2024-01-09"), label=[1, 0])
+    expected = store.get_historical_features(rows, PURCHASE_FEATURES).to_arrow()
+    assert saved(store, rows, "labelled").equals(expected)
+
+
+def test_a_saved_data_set_without_rows_reads_back_without_rows(store: FeatureStore) -> None:
+    found = saved(store, asked(("ann", "2024-01-09")).head(0), "empty")
+    assert (found.num_rows, "spend" in found.column_names) == (0, True)
+
+
+def test_a_set_whose_time_has_another_name_is_not_saved(store: FeatureStore) -> None:
+    rows = asked(("ann", "2024-01-09")).rename(columns={"event_timestamp": "called_at"})
+    with pytest.raises(LakeError, match="entity_df has its time in 'called_at'; to save the set, name it 'event_times"):
+        saved(store, rows, "calls")
 
 
 def test_pushed_rows_are_appended_to_the_table(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from feast import FeatureStore
+from feast import Entity, FeatureStore, FeatureView, Field, ValueType
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.sqlite import SqliteOnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -99,9 +99,48 @@ def test_keys_are_encoded_as_feast_encodes_them(rows: list[tuple[str, str]]) -> 
     assert wire.entity_keys(rows, names) == expected
 
 
-def test_key_that_is_no_string_is_refused() -> None:
-    with pytest.raises(TypeError, match="key 7 is a int; expected a string"):
-        wire.entity_keys([(7,)], ["customer_id"])  # type: ignore[list-item]
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1), st.text()), max_size=4))
+def test_whole_numbers_are_keys_as_feast_encodes_them(rows: list[tuple[int, int, str]]) -> None:
+    names = ["store_id", "line", "channel"]
+    expected = [
+        serialize_entity_key(
+            EntityKey(
+                join_keys=names,
+                entity_values=[Value(int64_val=store), Value(int32_val=line), Value(string_val=channel)],
+            )
+        )
+        for store, line, channel in rows
+    ]
+    assert wire.entity_keys(rows, names, [ValueType.INT64, ValueType.INT32, ValueType.STRING]) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (7, ValueType.STRING, "key 7 is a int; expected a string"),
+        (None, ValueType.STRING, "key None is a NoneType; expected a string"),
+        ("7", ValueType.INT64, "key '7' is a str; expected INT64"),
+        (None, ValueType.INT64, "key None is a NoneType; expected INT64"),
+        (2**31, ValueType.INT32, "key 2147483648 is a int; expected INT32"),
+        (1.0, ValueType.DOUBLE, "A key of type DOUBLE is not kept online; make it a string or a whole number"),
+    ],
+)
+def test_key_that_is_not_of_its_type_is_refused(value: Any, kind: ValueType, message: str) -> None:
+    with pytest.raises(LakeError, match=message):
+        wire.entity_keys([(value,)], ["customer_id"], [kind])
+
+
+def test_views_whose_keys_are_whole_numbers_are_published_as_feast_reads_them(home: Path) -> None:
+    rows = "from (values (17, date '2024-01-08', 2.5::double), (-4, '2024-01-08', 1)) as rows (store_id, day, sales)"
+    catalog = build_lake(home / "lake", {"features.stores": rows})
+    store = feature_store(catalog, home)
+    entity = Entity(name="store", join_keys=["store_id"], value_type=ValueType.INT64)
+    fields = [Field(name="store_id", dtype=Int64), Field(name="sales", dtype=Float64)]
+    source = LakeSource(table="features.stores", timestamp_field="day")
+    store.apply([entity, FeatureView(name="stores", entities=[entity], schema=fields, source=source)])
+    assert publish_view(store, store.get_feature_view("stores"), start=START, end=END) == (2, 2, 0)
+    asked = [{"store_id": number} for number in (-4, 5, 17)]
+    assert store.get_online_features(["stores:sales"], asked).to_dict()["sales"] == [1.0, None, 2.5]
 
 
 @pytest.fixture

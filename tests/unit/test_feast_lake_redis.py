@@ -166,10 +166,19 @@ def test_view_that_left_the_repository_takes_its_rows_and_its_mark_along(store: 
     assert packed(store, "ann") is None
 
 
-def test_cluster_is_refused(store: FeatureStore) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("redis_type", RedisType.redis_cluster, "cannot be a Redis cluster"),
+        ("key_ttl_seconds", 60, "lets no row expire: leave out key_ttl_seconds"),
+    ],
+)
+def test_setting_that_would_not_be_heeded_is_refused(
+    store: FeatureStore, setting: str, value: object, message: str
+) -> None:
     config = store.config.model_copy(deep=True)
-    config.online_store.redis_type = RedisType.redis_cluster
-    with pytest.raises(LakeError, match="cannot be a Redis cluster"):
+    setattr(config.online_store, setting, value)
+    with pytest.raises(LakeError, match=message):
         packed(FeatureStore(config=config), "ann")
 
 
