@@ -46,11 +46,14 @@ class RawCheck(NamedTuple):
     reasons: list[tuple[str, str, int, str]]
 
 
-def check_raw(raw: Path, *, on_node: Callable[[str], None]) -> RawCheck:
+def check_raw(
+    raw: Path, *, on_node: Callable[[str], None], on_notice: Callable[[str], None] = lambda _: None
+) -> RawCheck:
     """Stage the raw data of a folder in a temporary home; the home in use is not touched.
 
     Args:
         raw: a folder as the raw contract lays it out: <family>/<table>/ files.
+        on_notice: is told what a build would warn of, such as columns that stay out of the lake.
 
     Raises:
         UserError: as a build: no data, a file that cannot be read, a required column that no file has.
@@ -60,7 +63,7 @@ def check_raw(raw: Path, *, on_node: Callable[[str], None]) -> RawCheck:
     with _temporary_home(raw):
         nodes = ("--select", "+staging", "quarantine", "load_audit")
         with lake.writing():
-            dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=on_node)
+            dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=on_node, on_notice=on_notice)
         with lake.connect() as connection:
             return RawCheck(connection.execute(AUDIT).fetchall(), connection.execute(REASONS).fetchall())
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,6 +12,7 @@ import typer
 from feast_lake import LakeBusy, LakeError
 from millpond import live, model_commands, settings, upkeep
 from millpond.errors import CannotTrain, LakeLocked, LakeUnreadable, UserError
+from millpond.options import DEFAULT_HORIZONS, AsOf, Horizons, Out, Wait, day_of, horizons_of, write
 from millpond.terminal import err, out, progress
 
 app = typer.Typer(
@@ -24,20 +25,6 @@ app.add_typer(upkeep.app)
 app.add_typer(live.app)
 app.add_typer(model_commands.app, name="models")
 INTERRUPTED = 130
-
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        "--as-of", formats=["%Y-%m-%d"], help="Moment of prediction, 00:00 UTC; default: day after the newest event."
-    ),
-]
-Horizons = Annotated[str, typer.Option(help="Days ahead to predict, separated by commas.")]
-Wait = Annotated[
-    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another process writes.")
-]
-DEFAULT_HORIZONS = "7,14,30,60,90"
-# Days. training.repurchase_timing says the same; its libraries are not loaded to print help.
-LONGEST_HORIZON = 3650
 
 
 def main() -> None:
@@ -63,17 +50,19 @@ def _stop(error: UserError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def _date(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"millpond {version('millpond')}")
+        raise typer.Exit
 
 
-def _horizons(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and 1 <= int(part) <= LONGEST_HORIZON for part in parts):
-        raise typer.BadParameter(
-            f"{text!r}: expected whole days from 1 to {LONGEST_HORIZON}, such as 7,14,30", param_hint="--horizons"
-        )
-    return sorted({int(part) for part in parts})
+@app.callback()
+def options(
+    of_program: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -86,15 +75,16 @@ def land(
     seed: Annotated[int, typer.Option(min=0, help="synthetic: the same seed gives the same world.")] = 1,
     days: Annotated[int, typer.Option(min=60, max=1200, help="synthetic: how long, from 2023-01-01.")] = 730,
     dirt: Annotated[bool, typer.Option("--dirt", help="synthetic: add rows that the raw contract rejects.")] = False,
+    wait: Wait = 0,
 ) -> None:
     """Write the raw files of a known data set, or of a made-up world (synthetic), into <home>/raw."""
     from millpond import landing, synthetic
 
     with progress("Landing"):
         if adapter == "synthetic":
-            rows = synthetic.land(customers=customers, seed=seed, days=days, has_dirt=dirt)
+            rows = synthetic.land(customers=customers, seed=seed, days=days, has_dirt=dirt, wait_seconds=wait)
         else:
-            rows = landing.land(adapter, source)
+            rows = landing.land(adapter, source, wait_seconds=wait)
     if adapter in landing.NOTICES:
         out.print(landing.NOTICES[adapter], style="yellow", highlight=False)
     counts = ", ".join(f"{count:,} {table}" for table, count in rows.items())
@@ -104,44 +94,31 @@ def land(
 @app.command()
 def check(
     raw: Annotated[
-        Path, typer.Argument(help="Folder with <family>/<table>/ files; default: that of this home.")
-    ] = Path(),
+        Path | None, typer.Argument(help="Folder with <family>/<table>/ files; default: that of this home.")
+    ] = None,
 ) -> None:
     """Say what a build would accept, supersede, drop and reject of raw data, and why; build nothing."""
     from millpond import checking, report
 
-    folder = raw if raw != Path() else settings.raw_folder()
     with progress("Checking") as done:
-        found = checking.check_raw(folder, on_node=done)
+        found = checking.check_raw(raw or settings.raw_folder(), on_node=done, on_notice=_notice)
     report.print_raw_check(out, found)
 
 
 @app.command()
-def contract(
-    to: Annotated[Path | None, typer.Option("--out", help="Write it to FILE instead.")] = None,
-) -> None:
+def contract(to: Out = None) -> None:
     """Print the raw contract as a JSON Schema, for programs that write raw files."""
     from millpond import contract
 
-    text = contract.as_text(contract.schema())
-    if to is None:
-        print(text, end="")
-    else:
-        to.write_text(text)
+    write(contract.as_text(contract.schema()), to)
 
 
 @app.command()
-def catalogue(
-    to: Annotated[Path | None, typer.Option("--out", help="Write it to FILE instead.")] = None,
-) -> None:
+def catalogue(to: Out = None) -> None:
     """Print the catalogue of features as Markdown: type, unit, meaning, services."""
     from millpond import catalogue
 
-    text = catalogue.catalogue()
-    if to is None:
-        print(text, end="")
-    else:
-        to.write_text(text)
+    write(catalogue.catalogue(), to)
 
 
 @app.command()
@@ -157,7 +134,7 @@ def build(
 
     with progress("Building") as report:
         built = pipeline.build(
-            as_of=_date(as_of), full_refresh=full_refresh, wait_seconds=wait, on_node=report, on_notice=_notice
+            as_of=day_of(as_of), full_refresh=full_refresh, wait_seconds=wait, on_node=report, on_notice=_notice
         )
     out.print(f"Built the lake as of {built}.", highlight=False)
 
@@ -189,7 +166,7 @@ def train(
     for name in [model] if model else list(learning.TRAINERS):
         try:
             with progress(f"Training {name}"):
-                report.print_figures(out, pipeline.train(name, as_of=_date(as_of), wait_seconds=wait))
+                report.print_figures(out, pipeline.train(name, as_of=day_of(as_of), wait_seconds=wait))
         except CannotTrain as error:
             # Without messages or amounts there is nothing to learn from; asked for by name, that is an error.
             if model or name not in models.OPTIONAL:
@@ -202,9 +179,9 @@ def score(as_of: AsOf = None, horizons: Horizons = DEFAULT_HORIZONS, wait: Wait 
     """Write the predictions of the current models into the lake."""
     from millpond import pipeline
 
-    days = _horizons(horizons)
+    days = horizons_of(horizons)
     with progress("Scoring"):
-        rows = pipeline.score(as_of=_date(as_of), horizons=days, wait_seconds=wait, on_notice=_notice)
+        rows = pipeline.score(as_of=day_of(as_of), horizons=days, wait_seconds=wait, on_notice=_notice)
     out.print("Scored " + ", ".join(f"{count:,} {table}" for table, count in rows.items()) + ".", highlight=False)
 
 
@@ -218,7 +195,7 @@ def decide(as_of: AsOf = None, wait: Wait = 0) -> None:
     from millpond import pipeline
 
     with progress("Deciding") as report:
-        actions = pipeline.decide(as_of=_date(as_of), wait_seconds=wait, on_node=report)
+        actions = pipeline.decide(as_of=day_of(as_of), wait_seconds=wait, on_node=report)
     out.print(
         "Decided: " + ", ".join(f"{count:,} {action}" for action, count in actions.items()) + ".", highlight=False
     )
@@ -250,7 +227,7 @@ def run(
     """Build, publish, train, score and decide; end with what was decided and how good the models are."""
     from millpond import loop
 
-    loop.run(as_of=_date(as_of), horizons=_horizons(horizons), wait_seconds=wait, out=out, progress=progress)
+    loop.run(as_of=day_of(as_of), horizons=horizons_of(horizons), wait_seconds=wait, out=out, progress=progress)
 
 
 @app.command()

@@ -72,7 +72,7 @@ def _pending() -> Names:
     return {kind: set(values) for kind, values in json.loads(journal().read_text()).items()}
 
 
-def erase(names: Names, *, on_step: Callable[[str], None]) -> tuple[Removed, list[Trace]]:
+def erase(names: Names, *, on_step: Callable[[str], None], wait_seconds: float = 0) -> tuple[Removed, list[Trace]]:
     """Remove persons from every place of this home, then look for them everywhere.
 
     The order makes a kill harmless: the journal keeps what is sought until the proof is clean, and the tombstones
@@ -81,6 +81,7 @@ def erase(names: Names, *, on_step: Callable[[str], None]) -> tuple[Removed, lis
     Args:
         names: from `whom`.
         on_step: called with the name of each step that is done.
+        wait_seconds: how long to wait for another writer.
 
     Returns:
         What was removed where, and what was found afterwards (empty: nothing is left).
@@ -91,7 +92,7 @@ def erase(names: Names, *, on_step: Callable[[str], None]) -> tuple[Removed, lis
     removed: Removed = {}
     # Readers must have the lake without them before the files that it needed are deleted.
     for steps in ((_files, _online, _lake), (_past, _leftovers)):
-        with lake.writing():
+        with lake.writing(wait_seconds):
             _write_journal(names)
             tombstones.add(names.get("customer_key", set()))
             for step in steps:

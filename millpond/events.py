@@ -150,9 +150,15 @@ def _unfolded(row: Row) -> tuple[Row, list[Row]]:
             {name: row[name] for name in of_line}
         ]
     invoice = {name: value for name, value in row.items() if name != "lines"}
-    if not len(row["lines"]):
+    lines = [] if row["lines"] is None else row["lines"]
+    if not pd.api.types.is_list_like(lines) or not all(isinstance(line, dict) for line in lines):
+        raise BadEvent(
+            f"lines of invoice {keys['invoice_id']} are {lines!r}; expected a list of rows of {LINES}; "
+            "nothing was recorded"
+        )
+    if not len(lines):
         raise BadEvent(f"invoice {keys['invoice_id']} has no lines: hand over what was bought; nothing was recorded")
-    return invoice, [keys | line for line in row["lines"]]
+    return invoice, [keys | line for line in lines]
 
 
 def _of_type(event_type: str | None, row: Row) -> Row:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from millpond.errors import BadEvent, FeatureDrift, NotBuilt, ServedOtherwise
+from millpond.options import Wait
 from millpond.terminal import out, progress
 
 app = typer.Typer()
@@ -65,7 +66,7 @@ def drift(
     ignore: Annotated[
         list[str] | None, typer.Option(help="A feature that may drift, as tenure_days does; may be given again.")
     ] = None,
-    wait: Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a writer.")] = 0,
+    wait: Wait = 0,
 ) -> None:
     """Compare the newest features with those that the models learnt on (PSI) and write measurement.feature_drift."""
     from millpond import drift as drifting

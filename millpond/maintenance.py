@@ -33,7 +33,7 @@ class Size(NamedTuple):
     mebibytes: float
 
 
-def maintain(*, keep_days: int, on_step: Callable[[str], None]) -> tuple[Size, Size]:
+def maintain(*, keep_days: int, on_step: Callable[[str], None], wait_seconds: float = 0) -> tuple[Size, Size]:
     """Merge small files, forget the old past, remove what nothing refers to, and pack the databases.
 
     Readers go on. A file that became superfluous goes a day later, with `keep_days=0` at once.
@@ -41,19 +41,20 @@ def maintain(*, keep_days: int, on_step: Callable[[str], None]) -> tuple[Size, S
     Args:
         keep_days: snapshots up to this age stay readable; those that current models were trained on stay at any age.
         on_step: called with the name of each step that is done.
+        wait_seconds: how long to wait for another writer.
 
     Returns:
         Size of the lake and the online store before and after.
     """
     before = size()
-    with lake.writing():
+    with lake.writing(wait_seconds):
         erasure.forget_landed(settings.raw_folder())
         on_step("raw files")
         if lake.exists():
             _merge_files(keep_days)
             on_step("lake")
     # Only now do readers have a lake that does without the files to be deleted.
-    with lake.writing():
+    with lake.writing(wait_seconds):
         if lake.exists():
             _delete_files(min(GRACE, timedelta(days=keep_days)))
             on_step("superfluous files")

@@ -181,11 +181,11 @@ def _print_decisions(out: Console, built: date) -> None:
 def print_published(out: Console, published: Sequence[Published]) -> None:
     """One line per view: what is online, and how fresh."""
     table = Table(title="Online", title_justify="left")
-    for name in ("view", "keys", "values", "gone", "newest", "seconds"):
+    for name in ("view", "keys", "values", "gone", "newest", "took"):
         table.add_column(name, justify="left" if name in ("view", "newest") else "right", no_wrap=True)
     for one in published:
         counts = (f"{count:,}" for count in (one.keys, one.values, one.removed))
-        table.add_row(one.view, *counts, str(one.newest or ""), f"{one.seconds:.1f}")
+        table.add_row(one.view, *counts, str(one.newest or ""), f"{one.seconds:.1f} s")
     out.print(table)
 
 
@@ -211,7 +211,7 @@ def print_raw_check(out: Console, found: RawCheck) -> None:
     """Counts per table, then each reason for rejection with an example."""
     table = Table(title="What a build would make of it", title_justify="left")
     for name in ("table", "rows", "accepted", "superseded", "duplicates", "rejected"):
-        table.add_column(name, justify="left" if name == "table" else "right")
+        table.add_column(name, justify="left" if name == "table" else "right", overflow="fold")
     for raw_table, *counts in found.audit:
         table.add_row(raw_table, *(f"{count:,}" for count in counts))
     out.print(table)

@@ -15,7 +15,7 @@ TRUTHS = ("persons", "purchase_process", "calendar", "message_truth")
 SHORTEST_DAYS = 60
 
 
-def land(*, customers: int, seed: int, days: int, has_dirt: bool) -> dict[str, int]:
+def land(*, customers: int, seed: int, days: int, has_dirt: bool, wait_seconds: float = 0) -> dict[str, int]:
     """Write raw files of a made-up world, and beside them its truth; a world landed before is replaced.
 
     Args:
@@ -23,11 +23,12 @@ def land(*, customers: int, seed: int, days: int, has_dirt: bool) -> dict[str, i
         seed: the same seed gives the same rows.
         days: length of the world, at least SHORTEST_DAYS; day 0 is 2023-01-01.
         has_dirt: True adds rows of every kind that the raw contract rejects.
+        wait_seconds: how long to wait for another writer.
 
     Returns:
         Rows landed per raw table.
     """
-    with lake.writing(), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
+    with lake.writing(wait_seconds), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
         raw, truth = Path(folder) / "raw", Path(folder) / "truth"
         raw_folders(raw)
         for table in TRUTHS:

@@ -3,6 +3,7 @@
     {%- set value = 'nullif(trim("' ~ name ~ '"), \'\')' if found_type == 'VARCHAR' else '"' ~ name ~ '"' -%}
     {%- if data_type == 'timestamp' -%}
         {#- A value without zone is UTC (the session's zone); one with a zone is converted. -#}
+        {%- set value = without_blank_before_zone(value) if found_type == 'VARCHAR' else value -%}
         timezone('UTC', {{ if_finite('try_cast(' ~ value ~ ' as timestamp with time zone)') }})
     {%- elif data_type == 'double' -%}
         {{ if_finite('try_cast(' ~ value ~ ' as double)') }}
@@ -15,6 +16,12 @@
         try_cast({{ value }} as {{ data_type }})
     {%- endif -%}
 {% endmacro %}
+
+
+{#- Many systems write 2024-01-31 23:30:00 +0100, and the engine reads no blank there. -#}
+{% macro without_blank_before_zone(value) -%}
+    regexp_replace({{ value }}, '\s+([+-][0-9:]+)$', '\1')
+{%- endmacro %}
 
 
 {#- Nan and infinity are numbers and dates to an engine, and to nobody else. -#}

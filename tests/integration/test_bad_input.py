@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from millpond import cli, errors, features, lake, landing, pipeline, question
+from millpond import checking, cli, errors, features, lake, landing, pipeline, question
 
 
 def millpond(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -131,12 +131,26 @@ def test_step_before_the_build_names_the_build(home: Path, step: "pipeline.Calla
         (["score", "--horizons", "7,3²"], "expected whole days from 1 to 3650"),
         (["train", "churn"], "expected repurchase_timing or"),
         (["build", "--as-of", "yesterday"], "does not match the format"),
+        (["contract", "--out", "/no/such/folder/schema.json"], "cannot be written: No such file or directory"),
     ],
 )
 def test_wrong_argument_is_a_usage_error(words: list[str], message: str) -> None:
     done = CliRunner().invoke(cli.app, words, env={"COLUMNS": "200", "TERM": "dumb"})
     assert done.exit_code == 2
     assert message in done.output
+
+
+def test_check_reads_the_folder_it_is_given(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def check_raw(raw: Path, *, on_node: object, on_notice: object) -> checking.RawCheck:
+        asked.append(raw)
+        return checking.RawCheck([], [])
+
+    monkeypatch.setattr(checking, "check_raw", check_raw)
+    for words in (["check", "."], ["check"]):
+        assert CliRunner().invoke(cli.app, words).exit_code == 0
+    assert asked == [Path(), home / "raw"]
 
 
 def test_question_that_would_write_is_refused(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import runpy
 import shutil
 import sqlite3
 import subprocess
@@ -447,6 +448,26 @@ class TestLoop:
         assert shown.exit_code == 0
         lines = [line for one in found for line in (one.prediction, *(words for _, words in one.reasons))]
         assert all(line in said for line, said in zip(lines, shown.output.splitlines(), strict=True))
+
+    def test_the_example_of_the_docs_scores_one_customer_as_the_batch_does(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        [(customer, key, timing)] = ask(
+            """
+            select customer_id, min(source_system || '/' || customer_key), min(p_repurchase_30d)
+            from predictions.repurchase_timing inner join marts.customer_keys using (customer_id)
+            group by customer_id order by 1 limit 1
+            """
+        )
+        monkeypatch.setenv("CUSTOMER", key)
+        scores = runpy.run_path(str(settings.PROJECT / "docs/examples/score_one_customer.py"))["scores"]
+        offered = ask(
+            "select response_propensity from predictions.response_propensity"
+            f" where customer_id = '{customer}' order by action_id, channel"
+        )
+        assert scores.timing["p_repurchase_30d"] == pytest.approx(timing, abs=1e-12)
+        assert list(scores.response) == pytest.approx([chance for (chance,) in offered], abs=1e-12)
+        assert capsys.readouterr().out.startswith(f"buys within 30 days: {timing:.1%}\naccepts type_a by post: ")
 
     def test_nobody_is_explained_who_is_no_customer(self) -> None:
         with pytest.raises(errors.UnknownCustomer, match="nobody called shop/x was a customer as of 2024-02-06"):

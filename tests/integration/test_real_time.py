@@ -328,6 +328,9 @@ class TestWithoutALake:
             ("visit", visit("c1", at(7)) | {"known_at": at(7)}, "known_at is the moment of recording: leave it out"),
             ("click", message_event("c1", at(7)) | {"event_type": "opened"}, "event_type is 'opened'; expected 'clic"),
             ("purchase", invoice("c1", at(7), lines=[]), "invoice c1-0607 has no lines"),
+            ("purchase", invoice("c1", at(7), lines=None), "invoice c1-0607 has no lines"),
+            ("purchase", invoice("c1", at(7), lines="bread"), "lines of invoice c1-0607 are 'bread'; expected a list"),
+            ("purchase", invoice("c1", at(7), lines=5), "lines of invoice c1-0607 are 5; expected a list of rows"),
             ("purchase", invoice("c1", at(7), lines=[{"line_no": 1}]), "row 1 of invoices/lines: product_key is miss"),
         ],
     )

@@ -281,7 +281,10 @@ def test_check_says_what_a_build_would_do_and_builds_nothing(
     # A team's lake, which nobody may write to in order to try: here there is none at that address.
     monkeypatch.setenv("MILLPOND_CATALOG", "postgres:host=127.0.0.1 port=1 dbname=none")
     monkeypatch.setenv("MILLPOND_DATA", str(tmp_path / "data"))
-    found = checking.check_raw(tmp_path / "raw", on_node=pipeline.nothing)
+    (tmp_path / "raw/crm/customers/more.csv").write_text("source_system,customer_key,e_mail\n")
+    said: list[str] = []
+    found = checking.check_raw(tmp_path / "raw", on_node=pipeline.nothing, on_notice=said.append)
+    assert said == ["crm/customers: columns that the raw contract does not know stay out of the lake: e_mail"]
     counts = [tuple(str(cell) for cell in row) for row in found.audit]
     expected = Counter[str]()
     for table, rows_read, *_ in rows(AUDIT):
@@ -339,6 +342,20 @@ def test_what_is_no_number_or_no_moment_is_rejected_where_the_file_has_the_type_
         ("v3", "", "3.0"),
         ("v4", "", "None"),
     ]
+
+
+def test_a_zone_is_read_as_systems_write_it(home: Path) -> None:
+    folder = home / "raw" / "communications" / "visits"
+    folder.mkdir(parents=True)
+    written = ["", "Z", "+01:00", "+0100", " +0100", " -0530", " CET", " Europe/Berlin"]
+    visits = "".join(f"web,v{n},c1,2024-01-31 23:30:00{zone}\n" for n, zone in enumerate(written))
+    (folder / "a.csv").write_text("source_system,visit_id,customer_key,visited_at\n" + visits)
+    with lake.writing():
+        dbt.build("--select", "base_communications__visits", variables={}, on_node=pipeline.nothing)
+    found = dict(ask("select visit_id, cast(visited_at as varchar) from staging.base_communications__visits"))
+    berlin, west = "2024-01-31 22:30:00", "2024-02-01 05:00:00"
+    in_utc = ["2024-01-31 23:30:00"] * 2 + [berlin] * 3 + [west] + [berlin] * 2
+    assert found == {f"v{n}": moment for n, moment in enumerate(in_utc)}
 
 
 def test_required_column_that_only_the_other_format_has_is_missing(home: Path) -> None:
