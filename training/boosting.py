@@ -1,5 +1,6 @@
 """Small, strongly regularised LightGBM trees with the same result on every run."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,32 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 FEW_ROWS = 1000
+DIGEST = "sha256="
+
+
+def save_trees(booster: lgb.Booster, path: Path) -> None:
+    """Write as LightGBM's text, with its digest in the last line: where trees are damaged LightGBM ends the process."""
+    text = booster.model_to_string()
+    path.write_text(f"{text}\n{DIGEST}{_digest(text)}\n")
 
 
 def read_trees(path: Path) -> lgb.Booster:
-    """Trees that were saved as text.
+    """Trees that `save_trees` wrote.
 
     Raises:
         TrainingError: the file is not there, or damaged.
     """
     try:
-        return lgb.Booster(model_str=path.read_text())
-    except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
+        text, _, digest = path.read_text().removesuffix("\n").rpartition(f"\n{DIGEST}")
+        if digest != _digest(text):
+            raise ValueError("its text is not that of its digest")
+        return lgb.Booster(model_str=text)
+    except (OSError, ValueError, lgb.basic.LightGBMError) as error:
         raise damaged(path, error) from None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def train_trees(

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training import gamma_gamma
-from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
+from training.boosting import minimum_leaf, raw_score, read_trees, save_trees, train_trees
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import reading, write_json
@@ -191,7 +191,7 @@ def save(model: CustomerValueModel, folder: Path) -> None:
         "margin_share": model.margin_share,
     }
     if model.trees:
-        model.trees.save_model(folder / TREES_FILE)
+        save_trees(model.trees, folder / TREES_FILE)
     write_json(plain, folder / MODEL_FILE)
 
 

@@ -84,9 +84,7 @@ def response_inputs(store: FeatureStore, offers: pd.DataFrame, categories: Categ
     return with_attributes(asked.features.take(asked.row).reset_index(drop=True), offers, categories)
 
 
-def with_attributes(
-    features: pd.DataFrame, offers: pd.DataFrame, categories: Categories | None = None
-) -> pd.DataFrame:
+def with_attributes(features: pd.DataFrame, offers: pd.DataFrame, categories: Categories | None = None) -> pd.DataFrame:
     """As `response_inputs`, from features in hand."""
     moments = offers[EVENT_TIMESTAMP].reset_index(drop=True)
     return pd.concat([_of_customers(features, moments, categories), _of_offers(offers, categories)], axis=1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from training import bg_nbd, first_purchase, timing_trees
 from training.bg_nbd import BgNbd
-from training.boosting import read_trees
+from training.boosting import read_trees, save_trees
 from training.columns import numbers
 from training.errors import TrainingError
 from training.files import reading, write_json
@@ -194,7 +194,7 @@ class RepurchaseTimingModel:
 def _require_sound(horizons: Sequence[int]) -> None:
     if not len(horizons) or not all(isinstance(day, Integral) and 1 <= day <= LONGEST_HORIZON for day in horizons):
         raise TrainingError(
-            f"horizons {list(horizons)}: expected one or more, each of 1 to {LONGEST_HORIZON} whole days: ask for others"
+            f"horizons {list(horizons)}: expected some, each of 1 to {LONGEST_HORIZON} whole days: ask for others"
         )
 
 
@@ -258,8 +258,8 @@ def save(model: RepurchaseTimingModel, folder: Path) -> None:
         plain["overall_rate"] = model.trees.overall_rate
         plain["horizon_days"] = model.trees.horizon_days
         plain["linear_hazard"] = model.trees.linear.to_json()
-        model.trees.hazard_trees.save_model(folder / HAZARD_FILE)
-        model.trees.rate_trees.save_model(folder / RATE_FILE)
+        save_trees(model.trees.hazard_trees, folder / HAZARD_FILE)
+        save_trees(model.trees.rate_trees, folder / RATE_FILE)
     write_json(plain, folder / MODEL_FILE)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training import leakage, level, response_trees, untried
-from training.boosting import read_trees
+from training.boosting import read_trees, save_trees
 from training.calibration import IDENTITY, SMALLEST_SLOPE, Line, fit_line
 from training.columns import require
 from training.encoding import MISSING_CODE, Encoding, learn_encoding
@@ -217,7 +217,7 @@ def save(model: ResponsePropensityModel, folder: Path) -> None:
     """Write JSON and LightGBM text into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     if model.trees.booster:
-        model.trees.booster.save_model(folder / TREES_FILE)
+        save_trees(model.trees.booster, folder / TREES_FILE)
     plain = {
         "metadata": model.metadata,
         "columns": [[name, known] for name, known in model.encoding.categories.items()],

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training import leakage, response_trees
-from training.boosting import minimum_leaf, raw_score, read_trees, train_trees
+from training.boosting import minimum_leaf, raw_score, read_trees, save_trees, train_trees
 from training.encoding import Encoding, learn_encoding
 from training.errors import TrainingError
 from training.files import reading, write_json
@@ -156,8 +156,8 @@ def _effect_trees(matrix: Floats, effect: Floats, n_codes: list[int], seed: int)
 def save(model: UpliftModel, folder: Path) -> None:
     """Write JSON and LightGBM text into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.contacted.save_model(folder / CONTACTED_FILE)
-    model.withheld.save_model(folder / WITHHELD_FILE)
+    save_trees(model.contacted, folder / CONTACTED_FILE)
+    save_trees(model.withheld, folder / WITHHELD_FILE)
     plain = {
         "metadata": model.metadata,
         "columns": [[name, known] for name, known in model.encoding.categories.items()],

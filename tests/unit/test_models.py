@@ -150,7 +150,9 @@ def test_later_messages_are_read_as_the_model_reads_them(monkeypatch: pytest.Mon
 
     def sent(sizes: list[str]) -> pd.DataFrame:
         attributes = [f'{{"size": {size}}}' for size in sizes]
-        frame = pd.DataFrame({"attributes": attributes, "action_id": "a", "event_timestamp": pd.Timestamp("2024-01-01")})
+        frame = pd.DataFrame(
+            {"attributes": attributes, "action_id": "a", "event_timestamp": pd.Timestamp("2024-01-01")}
+        )
         return frame.assign(**dict.fromkeys(AFFINITY, np.nan))
 
     def recipients(_: object, of: pd.DataFrame) -> Recipients:

@@ -293,7 +293,7 @@ def test_horizons_are_whole_days(model: RepurchaseTimingModel, rows: pd.DataFram
     """A column p_repurchase_7.5d fits no table, and those who never bought are counted by the day."""
     known = replace(model, first_purchase=FirstPurchase(0.6, 1.5, 60.0))
     for predict, features in ((known.predict, rows), (known.predict_first, pd.DataFrame({"known_days": [3.0]}))):
-        with pytest.raises(TrainingError, match=r"^horizons \[.*\]: expected one or more, each of 1 to 3650 whole days"):
+        with pytest.raises(TrainingError, match=r"^horizons \[.*\]: expected some, each of 1 to 3650 whole days"):
             predict(features, horizons)
 
 

@@ -92,7 +92,8 @@ def test_offer_of_the_catalogue_is_what_its_newest_message_was_when_it_was_sent(
             create schema marts;
 
             create table seeds.actions as
-            select * from (values ('a', 'post', '{"percent": 5}'), ('b', 'post', null)) as t(action_id, channel, attributes);
+            select 'a' as action_id, 'post' as channel, '{"percent": 5}' as attributes
+            union all select 'b', 'post', null;
 
             create table labels.message_responses as
             select

@@ -1,5 +1,6 @@
 """One customer at a time gives the numbers of the batch; values become the same whatever stands beside them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -249,7 +250,9 @@ def test_damaged_model_is_one_line_and_no_smaller_model(
         response_propensity.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"metadata": {}}', '{"metadata": {"method": ""}, "features": [{}]}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "null", '{"metadata": {}}', '{"metadata": {"method": ""}, "features": [{}]}']
+)
 @pytest.mark.parametrize("module", [repurchase_timing, response_propensity, customer_value, uplift, feature_list])
 def test_file_that_holds_something_else_than_was_saved_is_one_line(tmp_path: Path, module: Any, text: str) -> None:
     """Such as that of a version of Millpond which kept less."""
@@ -257,3 +260,17 @@ def test_file_that_holds_something_else_than_was_saved_is_one_line(tmp_path: Pat
     file.write_text(text)
     with pytest.raises(TrainingError, match=rf"^{file} is damaged \(.+\); expected a saved model: train it again"):
         (feature_list.read if module is feature_list else module.load)(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "trees", [lambda text: text[: len(text) // 2], lambda text: text.replace("=0.0", "=x", 1), str.upper]
+)
+def test_changed_trees_are_one_line_and_not_the_end_of_the_process(
+    scorer: Scorer, tmp_path: Path, trees: Callable[[str], str]
+) -> None:
+    """LightGBM aborts where it meets what it did not write, and an application with it."""
+    response_propensity.save(scorer.response, tmp_path)
+    file = tmp_path / response_propensity.TREES_FILE
+    file.write_text(trees(file.read_text()))
+    with pytest.raises(TrainingError, match=rf"^{file} is damaged \(its text is not that of its digest\); "):
+        response_propensity.load(tmp_path)
