@@ -1,7 +1,6 @@
 """Recorded events into the online store: as they come, and again where a publishing took them back."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -53,20 +52,22 @@ def push_again(view: str, store: FeatureStore, *, as_of: date) -> int:
     """
     count = 0
     for name, kind in KINDS.items():
-        if kind.view == view and (files := list(_unknown_files(kind, as_of))):
+        if kind.view == view and (files := _unknown_files(kind, as_of)):
             count += push(name, _recorded(kind, files), store)[0]
     return count
 
 
-def _unknown_files(kind: Kind, as_of: date) -> Iterator[Path]:
+def _unknown_files(kind: Kind, as_of: date) -> list[Path]:
+    files = sorted((settings.raw_folder() / kind.table).glob("recorded-*.parquet"))
+    if not files:
+        return []
+    base = f"staging.base_{kind.table.replace('/', '__')}"
+    query = f"select distinct _file from {base} where _file like '{kind.table}/recorded-%'"
+    with feast_lake.reader(settings.catalog_address(), settings.data_path()) as connection:
+        read = {row[0] for row in connection.execute(query).fetchall()}
     # A file is named after the moment of recording.
     first = f"recorded-{as_of:%Y%m%d}"
-    with feast_lake.reader(settings.catalog_address(), settings.data_path()) as connection:
-        base = f"staging.base_{kind.table.replace('/', '__')}"
-        read = {row[0] for row in connection.execute(f"select distinct _file from {base}").fetchall()}
-    for file in sorted((settings.raw_folder() / kind.table).glob("recorded-*.parquet")):
-        if file.name >= first or f"{kind.table}/{file.name}" not in read:
-            yield file
+    return [file for file in files if file.name >= first or f"{kind.table}/{file.name}" not in read]
 
 
 def _recorded(kind: Kind, files: list[Path]) -> dict[str, pa.Table]:
