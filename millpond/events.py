@@ -3,7 +3,6 @@
 import os
 import tempfile
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,67 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import FeatureStore
-from feast.data_source import PushMode
-from filelock import FileLock
 
-import feast_lake
-from millpond import erasure, features, lake, settings
+from millpond import erasure, features, lake, pushing, settings
 from millpond.errors import BadEvent
+from millpond.event_kinds import INVOICES, KINDS, LINES, Kind
 from millpond.raw_rows import Row, table_schema, typed
-
-INVOICES, LINES = "invoices/invoices", "invoices/lines"
-EVENTS, VISITS = "communications/events", "communications/visits"
-
-
-class Kind(NamedTuple):
-    """One kind of event: where it lands, and which view it refreshes.
-
-    Attributes:
-        table: raw table of the event.
-        view, feature: the feature view and its one feature, the moment of the newest event.
-        found: SQL of customer_id (null: unknown) and event_at of the events that count, from `recorded`.
-        event_type: what the rows of communications/events of this kind say.
-    """
-
-    table: str
-    view: str
-    feature: str
-    found: str
-    event_type: str | None = None
-
-
-OF_MESSAGES = """
-select messages.customer_id, recorded.occurred_at as event_at
-from recorded
-left join lake.marts.messages as messages using (source_system, message_id)
-"""
-
-OF_VISITS = """
-select keys.customer_id, recorded.visited_at as event_at
-from recorded
-left join lake.marts.customer_keys as keys using (source_system, customer_key)
-"""
-
-# As in features.last_purchase: an invoice counts that nets to more than 0 or holds a line of unknown amount.
-OF_PURCHASES = """
-select keys.customer_id, recorded.invoiced_at as event_at
-from recorded
-left join lake.marts.customer_keys as keys using (source_system, customer_key)
-where
-    coalesce(recorded.invoice_type, 'invoice') = 'invoice'
-    and (source_system, invoice_id) in (
-        select (source_system, invoice_id) from lines
-        group by source_system, invoice_id
-        having sum(net_amount) > 0 or bool_or(net_amount is null and quantity > 0)
-    )
-"""
-
-KINDS = {
-    "purchase": Kind(INVOICES, "last_purchase", "last_purchase_at", OF_PURCHASES),
-    "click": Kind(EVENTS, "last_click", "last_click_at", OF_MESSAGES, "clicked"),
-    "visit": Kind(VISITS, "last_visit", "last_visit_at", OF_VISITS),
-    "unsubscribe": Kind(EVENTS, "last_unsubscribe", "last_unsubscribe_at", OF_MESSAGES, "unsubscribed"),
-}
 
 
 class Recorded(NamedTuple):
@@ -124,7 +67,7 @@ def record(
     if recorded.num_rows == 0:
         return Recorded(0, 0, {})
     _land(tables, moment)
-    pushed, waiting = _push(kind, tables, store, moment)
+    pushed, waiting = _refresh(kind, tables, store)
     return Recorded(recorded.num_rows, pushed, waiting)
 
 
@@ -188,65 +131,13 @@ def _land(tables: dict[str, pa.Table], moment: datetime) -> None:
             os.replace(file, settings.raw_folder() / table / name)
 
 
-def _push(
-    kind: str, tables: dict[str, pa.Table], store: FeatureStore | None, moment: datetime
-) -> tuple[int, dict[str, int]]:
+def _refresh(kind: str, tables: dict[str, pa.Table], store: FeatureStore | None) -> tuple[int, dict[str, int]]:
     """Customers whose features were refreshed, and why other events wait."""
     count = tables[KINDS[kind].table].num_rows
     if not lake.exists():
         return 0, {"no lake was built": count}
-    newest, waiting = _newest(KINDS[kind], tables)
     store = store or features.store()
     if kind not in {source.name for source in store.list_data_sources(allow_cache=True)}:
         return 0, {"no features were published": count}
-    (settings.home() / "online").mkdir(exist_ok=True)
-    # Between looking at what is online and pushing nobody else records.
-    with FileLock(settings.home() / "online" / "recording.lock"):
-        rows = _newer_than_online(store, KINDS[kind], newest, moment)
-        if len(rows):
-            store.push(kind, rows, to=PushMode.ONLINE)
-    waiting["not newer than what is online"] = len(newest) - len(rows)
-    return len(rows), {reason: events for reason, events in waiting.items() if events}
-
-
-def _newest(kind: Kind, tables: dict[str, pa.Table]) -> tuple[pd.DataFrame, Counter[str]]:
-    """The newest event of each customer that counts (customer_id, event_at), and how many others wait, by reason."""
-    # Kept open by this process, for opening a lake takes longer than asking it.
-    with feast_lake.reader(settings.catalog_address(), settings.data_path()) as connection:
-        connection.register("recorded", tables[kind.table])
-        if LINES in tables:
-            connection.register("lines", tables[LINES])
-        found = connection.execute(kind.found).df()
-    known = found.dropna(subset="customer_id")
-    waiting = Counter(
-        {
-            "no purchase": tables[kind.table].num_rows - len(found),
-            "of no customer that the lake knows": len(found) - len(known),
-        }
-    )
-    newest = known.groupby("customer_id", as_index=False)["event_at"].max()
-    # As Feast keeps them: to the second.
-    return newest.assign(event_at=newest["event_at"].dt.floor("s")), waiting
-
-
-def _newer_than_online(store: FeatureStore, kind: Kind, newest: pd.DataFrame, moment: datetime) -> pd.DataFrame:
-    """Rows to push: those with a later event than the one that is online.
-
-    A row that is pushed is stamped with the time of its event. Where the event was before today, or the online row
-    bears a later stamp, because it was published for a later date, the stamp is the moment of recording or that of the
-    online row: else the store would take the event for an old one, now or when today is published without knowing it.
-    """
-    if newest.empty:
-        return newest
-    customers = [{"customer_id": customer} for customer in newest["customer_id"]]
-    online = store.get_online_features([f"{kind.view}:{kind.feature}"], customers).to_dict(True)
-    held = pd.to_datetime(pd.Series(online[kind.feature]), utc=True).dt.tz_localize(None)
-    stamped = pd.to_datetime(pd.Series(online[f"{kind.feature}__ts"]), unit="s")
-    now = pd.Series(pd.Timestamp(moment).tz_localize(None).floor("s"), index=stamped.index)
-    late = stamped.where(stamped > now, now)
-    in_time = (newest["event_at"] > stamped) & (newest["event_at"] > now.dt.normalize())
-    stamp = newest["event_at"].where(in_time, late)
-    rows = pd.DataFrame(
-        {"customer_id": newest["customer_id"], kind.feature: newest["event_at"], "observation_date": stamp}
-    )
-    return rows[held.isna() | (newest["event_at"] > held)]
+    pushed, waiting = pushing.push(kind, tables, store)
+    return pushed, {reason: events for reason, events in waiting.items() if events}

@@ -12,7 +12,7 @@ from feast import FeatureStore, FeatureView
 from feast_lake import LakeSource, publish_view
 from feast_lake.packed_store import layout
 from feast_lake.publishing import online_store
-from millpond import lake
+from millpond import lake, pushing
 from millpond.errors import BuildFailed, PublishFailed
 
 # A view without ttl lives this long online.
@@ -43,6 +43,7 @@ def publish(feature_store: FeatureStore, *, as_of: date, on_view: Callable[[str]
 
     The window is explicit: from the oldest row that the view's ttl still lets live to the as-of date. A view is
     published whole or not at all, and not again from the same state of the lake: a killed run goes on where it was.
+    Recorded events that the lake does not know are pushed again, for a publishing takes them back.
 
     Raises:
         PublishFailed: at least one view failed, after all others were tried; names each with its error.
@@ -83,8 +84,10 @@ def _publish(feature_store: FeatureStore, connection: DuckDBPyConnection, view: 
     sink = online_store(feature_store)
     values = removed = 0
     if sink.published_mark(feature_store.config, view) != mark:
-        replaced = publish_view(feature_store, view, start=start, end=end, mark=mark)
+        # What was pushed against a date to come goes too, and is pushed again if the lake does not know it.
+        replaced = publish_view(feature_store, view, start=start, end=end + pushing.AHEAD, mark=mark)
         values, removed = replaced.values, replaced.removed
+    pushing.push_again(view.name, feature_store, as_of=as_of)
     found = sink.count_published(feature_store.config, view)
     if found < expected:
         raise BuildFailed(f"{found} of {expected} keys are in the online store")

@@ -125,7 +125,7 @@ def test_feast_views_equal_the_contracts(
 
 def test_each_kind_of_event_is_pushed_into_a_view_of_one_feature(manifest: dict[str, Any]) -> None:
     """A pushed row replaces its whole view, so the view may hold nothing that the event does not tell."""
-    from millpond import events
+    from millpond import event_kinds
 
     pushed = {
         node["config"]["meta"]["feast"]["push"]: (node["name"], [*node["columns"]])
@@ -133,7 +133,7 @@ def test_each_kind_of_event_is_pushed_into_a_view_of_one_feature(manifest: dict[
         if "push" in node["config"]["meta"].get("feast", {})
     }
     assert pushed == {
-        kind: (told.view, ["customer_id", told.feature, "observation_date"]) for kind, told in events.KINDS.items()
+        kind: (told.view, ["customer_id", told.feature, "observation_date"]) for kind, told in event_kinds.KINDS.items()
     }
 
 

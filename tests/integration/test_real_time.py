@@ -15,7 +15,20 @@ from feast.data_source import PushMode
 from typer.testing import CliRunner
 
 from feast_lake import LakeError, publish_view
-from millpond import cli, dbt, errors, events, features, lake, pipeline, settings
+from millpond import (
+    auditing,
+    cli,
+    dbt,
+    errors,
+    event_kinds,
+    events,
+    features,
+    lake,
+    pipeline,
+    publishing,
+    pushing,
+    settings,
+)
 from millpond.reader import Reader
 from training import model_store
 
@@ -152,7 +165,7 @@ class TestRecording:
         moments = (NOW.replace(tzinfo=None), NOW + timedelta(days=30))
         (fresh,), (stale,) = (reader.read([customer_id("c7")], at=moment) for moment in moments)
         assert (fresh.values["unsubscribed_now"], fresh.stale) == (True, ())
-        assert set(stale.stale) == {kind.view for kind in events.KINDS.values()}
+        assert set(stale.stale) == {kind.view for kind in event_kinds.KINDS.values()}
         assert set(stale.values.values()) == {None}
 
     def test_what_a_reader_cannot_read_by_is_one_line(self, store: FeatureStore) -> None:
@@ -164,6 +177,8 @@ class TestRecording:
         ):
             with pytest.raises(errors.UnknownFeatures, match=message):
                 reader.read(keys, at=moment)  # type: ignore[arg-type]
+        with pytest.raises(errors.UnknownFeatures, match="request_time is '2024-02-06'; expected a datetime"):
+            reader.read(["c7"], at=NOW, request_time="2024-02-06")
 
     def test_history_without_the_moment_of_request_is_one_line(self, store: FeatureStore) -> None:
         service = store.get_feature_service("real_time")
@@ -234,6 +249,59 @@ class TestRecording:
         served = [vector.values for vector in reader.read([*customers, "nobody"], at=asked)]
         assert served == [_in_utc(row) for row in expected]
         assert {row["unsubscribed_now"] for row in expected} == ({None} if days else {True, False, None})
+
+
+def change_lake() -> None:
+    """A new state of the lake, as a model that scores leaves it: what was published before is published anew."""
+    with lake.writing(), lake.connect(read_only=False) as connection:
+        connection.execute("create schema if not exists measurement")
+        connection.execute("create or replace table measurement.touched as select now() as touched_at")
+
+
+class TestPublishingAgain:
+    """The lake was built as of tomorrow, while the day goes on."""
+
+    def test_an_event_that_the_build_could_not_know_outlives_its_publishing(self, store: FeatureStore) -> None:
+        assert record(store, "visit", visit("c3", at(17))).pushed == 1
+        change_lake()
+        pipeline.publish()
+        assert online(store, "c3")["last_visit_at"] == at(17)
+
+    def test_an_event_recorded_later_replaces_the_one_before_it(self, store: FeatureStore) -> None:
+        for hour in (14, 16, 15):
+            record(store, "visit", visit("c10", at(hour)))
+        assert online(store, "c10")["last_visit_at"] == at(16)
+
+    def test_an_event_is_not_taken_for_the_observation_of_the_date_to_come(self, store: FeatureStore) -> None:
+        with Reader("real_time", store=store, is_logged=True) as reader:
+            (vector,) = reader.read([customer_id("c3")], at=NOW)
+        assert vector.values["last_visit_at"] == at(17)
+        audited = auditing.audit(store, [store.get_feature_service("real_time")])
+        [found] = [one for one in audited if one.feature == "last_visit_at"]
+        assert (found.compared, found.wrong, found.unproven) == (0, 0, 1)
+
+    def test_an_event_whose_recording_was_killed_before_its_push_is_published(
+        self, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pushing, "push", killed)
+            with pytest.raises(KeyboardInterrupt):
+                record(store, "unsubscribe", message_event("c11", at(13)))
+        assert online(store, "c11")["unsubscribed_now"] is False
+        pipeline.publish()
+        assert online(store, "c11")["last_unsubscribe_at"] == at(13)
+        # It is in the file of an unsubscribe.
+        assert online(store, "c11")["last_click_at"] != at(13)
+
+    def test_a_lake_that_goes_back_to_today_takes_back_no_event_of_today(self, store: FeatureStore) -> None:
+        assert online(store, "new")["last_purchase_at"] == at(10)
+        publishing.publish(store, as_of=NOW.date(), on_view=pipeline.nothing)
+        found = {key: online(store, key) for key in ("c1", "c3", "c5", "c7")}
+        assert (found["c1"]["last_purchase_at"], found["c3"]["last_visit_at"]) == (at(10), at(17))
+        assert (found["c5"]["last_purchase_at"], found["c7"]["last_unsubscribe_at"]) == (at(23, day=5), at(9))
 
 
 def drift(*words: str) -> tuple[int, str]:
