@@ -1,6 +1,17 @@
 -- Online Retail: a year of a British online gift retailer, many of whose customers are shops (UCI; Chen 2015).
 -- $source is a folder of its CSV files, one a day, $raw the raw folder. Nothing is dropped: every line of the files is a line here,
 -- but that a file which is there twice is read once.
+-- An empty file is a day without sales, and one that repeats another whole is the same day twice.
+set variable files = (
+    select coalesce(list(filename order by filename), ['$source/**/*.csv'])
+    from (
+        select min(filename) as filename
+        from read_blob('$source/**/*.csv')
+        where size > 0
+        group by md5(content)
+    )
+);
+
 create temp table lines as
 
 with found as (
@@ -9,10 +20,7 @@ with found as (
         *,
         row_number() over () as file_row
 
-    from read_csv('$source/**/*.csv', all_varchar = true, header = true, filename = '_file')
-
-    -- A file that repeats another whole is the same day twice.
-    where _file in (select min(filename) from read_blob('$source/**/*.csv') group by md5(content))
+    from read_csv(getvariable('files'), all_varchar = true, header = true)
 
 )
 

@@ -69,7 +69,7 @@
     {%- set file = raw_folder() ~ '/exchange_rates.csv' -%}
     {%- if execute and target.name != 'lint' and model.resource_type != 'unit_test' and run_query('select 1 from glob(' ~ quoted(file) ~ ')').rows -%}
         select currency, rated_on, rate
-        from read_csv({{ quoted(file) }}, header = true, columns = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'})
+        from read_csv({{ quoted(file) }}, header = true, delim = ',', types = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'})
     {%- else -%}
         select cast(null as varchar) as currency, cast(null as date) as rated_on, cast(null as decimal(18, 8)) as rate where false
     {%- endif -%}

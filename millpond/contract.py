@@ -89,7 +89,7 @@ def _meta(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def _column(column: dict[str, Any]) -> dict[str, Any]:
-    """One column; an optional one may be null, a required one may not be empty text either."""
+    """One column; an optional one may be null, a required one not be empty; x-any-case: in a lake in lower case."""
     meta = _meta(column)
     is_required = meta.get("required", False)
     found = {"description": column["description"], **TYPES[meta["type"]], "x-type": meta["type"]}
@@ -98,6 +98,8 @@ def _column(column: dict[str, Any]) -> dict[str, Any]:
         found["pattern"] = r"\S"
     if "accepted" in meta:
         found["enum"] = [*meta["accepted"]] if is_required else [*meta["accepted"], None]
+    if meta.get("any_case"):
+        found["x-any-case"] = True
     if "default" in meta:
         found["default"] = meta["default"]
     return found | _range(meta.get("range"))

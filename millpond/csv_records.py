@@ -59,27 +59,31 @@ def _values(text: str) -> list[str] | None:
         return None
 
 
-def columns_of(header: Record) -> list[str]:
-    """Names of columns, without a byte order mark."""
-    return [_text(column.removeprefix("\ufeff")) for column in header[0] or ()]
+def header(found: Iterator[Record]) -> tuple[list[str], str]:
+    """The names of the columns as a build takes them, and the text up to their end; what is left are the rows.
+
+    No part of a name are a byte order mark, blanks at its ends and case; empty lines may come first.
+    """
+    text = ""
+    for values, as_written in found:
+        text += as_written
+        if values != []:
+            return [_text(name.removeprefix("\ufeff")).strip(" ").lower() for name in values or ()], text
+    return [], text
 
 
 def batches(file: Path) -> pa.RecordBatchReader:
     """The sound records of a CSV file with a header, as text, some at a time."""
-    schema = pa.schema([(column, pa.string()) for column in _header(file)])
-    return pa.RecordBatchReader.from_batches(schema, _batches(file, schema))
-
-
-def _header(file: Path) -> list[str]:
     with open_text(file) as source:
-        return columns_of(next(records(source), (None, "")))
+        schema = pa.schema([(column, pa.string()) for column in header(records(source))[0]])
+    return pa.RecordBatchReader.from_batches(schema, _batches(file, schema))
 
 
 def _batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     width = len(schema.names)
     with open_text(file) as source:
         found = records(source)
-        next(found, None)
+        header(found)
         rows = ([_text(value) for value in values[:width]] for values, _ in found if values and len(values) >= width)
         while some := list(itertools.islice(rows, BATCH_ROWS)):
             yield pa.record_batch([pa.array(cells, pa.string()) for cells in zip(*some, strict=True)], schema=schema)

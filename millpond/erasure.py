@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -88,6 +87,7 @@ def erase(names: Names, *, on_step: Callable[[str], None], wait_seconds: float =
 
     Raises:
         LakeLocked: another process writes, or reads the catalog while it is to be packed.
+        UnreadableFile: a raw file or the online store is damaged, so nobody can say whom it names.
     """
     removed: Removed = {}
     # Readers must have the lake without them before the files that it needed are deleted.
@@ -174,7 +174,7 @@ def _online_file(names: Names) -> Removed:
     if not path.exists():
         return {}
     removed: Removed = {}
-    with sqlite3.connect(path, timeout=30) as online:
+    with maintenance.opened(path) as online:
         tables = [row[0] for row in online.execute("select name from sqlite_master where type = 'table'")]
         for table in tables:
             columns = [row[1] for row in online.execute(f'pragma table_info("{table}")')]
@@ -182,7 +182,6 @@ def _online_file(names: Names) -> Removed:
                 value = len(customer_id.encode()).to_bytes(4, "little") + customer_id.encode()
                 deleted = online.execute(f'delete from "{table}" where instr(entity_key, ?) > 0', [value])
                 removed[f"online {table}"] = removed.get(f"online {table}", 0) + deleted.rowcount
-    online.close()
     return removed
 
 

@@ -54,6 +54,7 @@ def record(
 
     Raises:
         BadEvent: a kind or a row that the contract does not know; nothing was written.
+        DiskFull: what did not land whole is not there.
     """
     if kind not in KINDS:
         raise BadEvent(f"unknown kind of event {kind!r}: choose one of {', '.join(KINDS)}")
@@ -66,8 +67,9 @@ def record(
     recorded = tables[KINDS[kind].table]
     if recorded.num_rows == 0:
         return Recorded(0, 0, {})
-    _land(tables, moment)
-    pushed, waiting = _refresh(kind, tables, store)
+    with lake.full_disk_in_one_line():
+        _land(tables, moment)
+        pushed, waiting = _refresh(kind, tables, store)
     return Recorded(recorded.num_rows, pushed, waiting)
 
 

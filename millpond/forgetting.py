@@ -20,9 +20,10 @@ Row = dict[str, str]
 
 def tables_outside_lake() -> Iterator[Path]:
     """Every Parquet and CSV file of this home but those of the lake: raw, truth, exports."""
+    lake = (settings.data_folder().parent, Path(settings.data_path()).absolute())
     for folder, below, names in os.walk(settings.home(), followlinks=True):
         here = Path(folder)
-        below[:] = sorted(name for name in below if here / name != settings.data_folder().parent)
+        below[:] = sorted(name for name in below if here / name not in lake)
         for name in sorted(names):
             if name.startswith(STAGED):
                 # Left by an erasure that was killed.
@@ -56,7 +57,7 @@ def forget_in(connection: DuckDBPyConnection, file: Path, names: Names) -> int:
 
 def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path, names: Names) -> int:
     # One file, read as it is: no columns from the names of its folders.
-    source = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
+    source = f"read_parquet({relations.file_name(file)}, hive_partitioning = false)"
     relation = relations.describe(connection, str(file.relative_to(settings.home())), source)
     condition = person.rows_naming(relation.columns)
     if condition is None:
@@ -66,7 +67,7 @@ def _without_in_parquet(connection: DuckDBPyConnection, file: Path, staged: Path
         kept = person.kept_columns(relation.columns, condition) or "*"
         rows = f"select {kept} from {source} where not ({person.rows_to_delete(relation.columns, condition)})"
         codec = connection.execute(
-            f"select any_value(compression) from parquet_metadata({literal(str(file))})"
+            f"select any_value(compression) from parquet_metadata({relations.file_name(file)})"
         ).fetchall()[0][0]
         connection.execute(
             f"copy ({rows}) to {literal(str(staged))} (format parquet, compression {str(codec or 'snappy').lower()})"
@@ -78,9 +79,8 @@ def _without_in_csv(connection: DuckDBPyConnection, file: Path, staged: Path, na
     """Other records are copied byte by byte, so quotes and line ends stay as they came."""
     with csv_records.open_text(file) as source, csv_records.open_text(staged, "w") as target:
         records = csv_records.records(source)
-        header = next(records)
-        target.write(header[1])
-        columns = csv_records.columns_of(header)
+        columns, head = csv_records.header(records)
+        target.write(head)
         named, is_quoting = _row_test(columns, names), _line_test(names)
         count = 0
         for values, as_written in records:

@@ -113,6 +113,8 @@ def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:
         " and starts_with(table_name, ?) and column_name = 'known_at'",
         [f"stg_{family}__"],
     ).fetchall()
+    if not tables:
+        return None
     rows = " union all ".join(f"select known_at from staging.{table}" for (table,) in tables)
     newest: datetime | None = connection.execute(
         f"select max(known_at) from ({rows}) where known_at <= timezone('UTC', now())"
@@ -144,6 +146,10 @@ def _online() -> Check:
     path = settings.home() / "online" / "features.db"
     if not path.exists():
         return Check("online features", False, "none: run `millpond publish`")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as online:
-        [(views,)] = online.execute("select count(*) from sqlite_master where type = 'table' and name like '%_packed'")
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as online:
+            query = "select count(*) from sqlite_master where type = 'table' and name like '%_packed'"
+            [(views,)] = online.execute(query)
+    except sqlite3.DatabaseError as error:
+        return Check("online features", False, f"{path} cannot be read ({error}): remove it, then `millpond publish`")
     return Check("online features", views > 0, f"{views} views, {path.stat().st_size / 2**20:.0f} MiB")

@@ -79,13 +79,21 @@ def writing(wait_seconds: float = 0) -> Iterator[None]:
         DiskFull: the lake is as it was.
     """
     try:
-        _make_folders()
-        with feast_lake.one_writer(settings.catalog_address(), wait_seconds=wait_seconds):
-            yield
+        with full_disk_in_one_line():
+            _make_folders()
+            with feast_lake.one_writer(settings.catalog_address(), wait_seconds=wait_seconds):
+                yield
     except LakeBusy:
         raise LakeLocked(
             f"another process is writing to {place_name()}: wait until it ends, then run this again"
         ) from None
+
+
+@contextmanager
+def full_disk_in_one_line() -> Iterator[None]:
+    """Raises DiskFull where the system or an engine says so."""
+    try:
+        yield
     except Exception as error:
         if any(words in str(error).lower() for words in FULL):
             raise DiskFull(

@@ -1,6 +1,7 @@
 """Landing: an adapter's SQL file turns a known data set into files of the raw contract."""
 
 import importlib.util
+import re
 import shutil
 import tarfile
 import tempfile
@@ -105,7 +106,13 @@ def _run_adapter(name: str, source: Path, raw: Path) -> None:
         try:
             connection.execute(sql)
         except duckdb.Error as error:
-            raise NotTheData(f"{source} is not the data of {name}: {str(error).splitlines()[0]}") from None
+            raise NotTheData(f"{source} is not the data of {name}: {_reason(error)}") from None
+
+
+def _reason(error: duckdb.Error) -> str:
+    """What the engine says first, and of which file, where it says so."""
+    file = re.search(r"^\s*(?:file =|Current file:) (.+)$", str(error), re.MULTILINE)
+    return str(error).splitlines()[0] + (f" in {file[1]}" if file else "")
 
 
 def quoted(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Commands between builds: record events, watch the features drift, audit what was served."""
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,7 +48,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
             case ".csv":
                 rows = [
                     {name: value or None for name, value in row.items()}
-                    for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+                    for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline=""))
                 ]
             case ".parquet":
                 rows = pq.read_table(file).to_pylist()
@@ -55,7 +56,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
                 raise ValueError("expected .json, .csv or .parquet")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("expected a list of objects")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise BadEvent(f"{file} holds no events: {error}; nothing was recorded") from None
     return rows
 

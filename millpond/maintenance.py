@@ -5,14 +5,15 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
 
 from millpond import erasure, lake, settings
-from millpond.errors import LakeLocked
+from millpond.errors import LakeLocked, UnreadableFile
 from training import model_store
 
 KEEP_DAYS = 30
@@ -22,6 +23,8 @@ REWRITTEN_FROM = 0.2
 
 GRACE = timedelta(days=1)
 """How long a file that no snapshot needs any more stays, because a long question may still read it."""
+
+LEFT_BEHIND = ("lake/.spill-*", "landing-*", "recording-*")
 
 PINNED = re.compile(r"^## Lake snapshot\s+(\d+)$", re.MULTILINE)
 
@@ -121,23 +124,41 @@ def pack(path: Path) -> None:
     """Rewrite an SQLite file without its free pages, which still hold what was deleted, and empty its journal.
 
     Raises:
-        LakeLocked: another process keeps it busy.
+        LakeLocked, UnreadableFile: see `opened`.
     """
+    with opened(path, isolation_level=None) as database:
+        database.execute("pragma secure_delete = on")
+        database.execute("vacuum")
+        database.execute("pragma wal_checkpoint(truncate)")
+
+
+@contextmanager
+def opened(path: Path, **options: Any) -> Iterator[sqlite3.Connection]:
+    """An SQLite file to change; what is changed stays if all is good.
+
+    Raises:
+        LakeLocked: another process keeps it busy.
+        UnreadableFile: it is damaged.
+    """
+    database = sqlite3.connect(path, timeout=30, **options)
     try:
-        with sqlite3.connect(path, timeout=30, isolation_level=None) as database:
-            database.execute("pragma secure_delete = on")
-            database.execute("vacuum")
-            database.execute("pragma wal_checkpoint(truncate)")
-        database.close()
+        with database:
+            yield database
     except sqlite3.OperationalError as error:
         raise LakeLocked(f"{path} is in use ({error}): stop what reads it for long, then run this again") from None
+    except sqlite3.DatabaseError as error:
+        raise UnreadableFile(
+            f"{path} cannot be read ({error}): remove it, run this again, then `millpond publish`"
+        ) from None
+    finally:
+        database.close()
 
 
 def _temporary_files() -> None:
-    """What killed processes left: folders into which queries spilled, half a landing."""
+    """What killed processes left: folders into which queries spilled, half a landing, half a recording."""
     oldest = time.time() - GRACE.total_seconds()
     home = settings.home()
-    for folder in (home / "tmp", *home.glob("lake/.spill-*"), *home.glob("landing-*")):
+    for folder in (home / "tmp", *(found for name in LEFT_BEHIND for found in home.glob(name))):
         for file in (one for one in folder.rglob("*") if one.is_file() and one.stat().st_mtime < oldest):
             file.unlink()
 

@@ -64,7 +64,16 @@ def _json_key(column: str, key: str) -> str:
 
 
 def _json_value(column: str, key: str) -> str:
-    return f"""json_extract_string(case when json_valid("{column}") then cast("{column}" as json) end, '{key}')"""
+    return f"json_extract_string({_json(column)}, {_json_name(column, key)})"
+
+
+def _json(column: str) -> str:
+    return f"""case when json_valid("{column}") then cast("{column}" as json) end"""
+
+
+def _json_name(column: str, key: str) -> str:
+    """The name of a column as its file writes it, in upper or lower case."""
+    return f"coalesce(list_filter(json_keys({_json(column)}), lambda name: lower(name) = '{key}')[1], '{key}')"
 
 
 def _line_names(column: str) -> str:
@@ -90,7 +99,8 @@ def kept_columns(columns: Collection[str], condition: str) -> str | None:
 
 
 def _without_key(column: str, condition: str) -> str:
-    bare = f"""cast(json_merge_patch({column}, '{{"customer_key": null, "_line": null}}') as varchar)"""
+    nothing = f"json_object({_json_name(column, 'customer_key')}, null, '_line', null)"
+    bare = f"cast(json_merge_patch({column}, {nothing}) as varchar)"
     return f"case when {condition} and json_valid({column}) then {bare} else {column} end"
 
 

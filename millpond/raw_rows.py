@@ -45,7 +45,8 @@ def typed(table: str, rows: Sequence[Row], *, known_at: datetime) -> pa.Table:
         BadEvent: the first fault: a column that is missing, unknown or of another type, or a time after `known_at`.
     """
     columns = table_schema(table)["properties"]
-    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    words = [name for name, column in columns.items() if column.get("x-any-case")]
+    plain = [{name: _plain(value, is_word=name in words) for name, value in row.items()} for row in rows]
     for place, row in enumerate(plain, start=1):
         if fault := _fault(table, {name: value for name, value in row.items() if value is not None}):
             raise BadEvent(
@@ -62,8 +63,10 @@ def _times(known_at: datetime, rows: Sequence[Row]) -> pa.Array:
     return pa.array([known_at.isoformat()] * len(rows), pa.string())
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: times as text, numpy's scalars as Python's, NaN and NaT as null."""
+def _plain(value: Any, *, is_word: bool) -> Any:
+    """A value as JSON has it: times as text, numpy's scalars as Python's, NaN and NaT as null; words in lower case."""
+    if is_word and isinstance(value, str):
+        return value.strip().lower()
     if isinstance(value, (list, dict, str)) or value is None:
         return value
     if value != value:

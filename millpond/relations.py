@@ -1,5 +1,6 @@
 """What a person may be named in: tables of the lake, and raw files as staging unites them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,11 @@ CSV_OPTIONS = (
 
 
 class Relation(NamedTuple):
-    """Something to select from: a table of the lake, or the files of one folder."""
+    """Something to select from: a table of the lake, or the files of one folder.
+
+    Attributes:
+        columns: their names in lower case; to a build CUSTOMER_KEY and customer_key are the same.
+    """
 
     name: str
     sql: str
@@ -29,7 +34,7 @@ def lake_tables(connection: DuckDBPyConnection) -> list[Relation]:
     """Tables of the lake, not views, with their columns."""
     rows = connection.execute(
         """
-        select tables.schema_name || '.' || tables.table_name, list(columns.column_name order by columns.column_index)
+        select tables.schema_name || '.' || tables.table_name, list(lower(column_name) order by column_index)
         from duckdb_tables() as tables
         inner join duckdb_columns() as columns using (database_name, schema_name, table_name)
         where tables.database_name = 'lake'
@@ -58,7 +63,12 @@ def raw_tables(connection: DuckDBPyConnection, raw: Path) -> Iterator[Relation]:
 
 
 def _list(files: list[Path]) -> str:
-    return "[" + ", ".join(literal(str(file)) for file in files) + "]"
+    return "[" + ", ".join(file_name(file) for file in files) + "]"
+
+
+def file_name(file: Path) -> str:
+    """The name of a file as the engine's readers take it: brackets, stars and question marks stand for themselves."""
+    return literal(re.sub(r"[\[*?]", r"[\g<0>]", str(file)))
 
 
 def _csv_tables(connection: DuckDBPyConnection, name: str, files: list[Path]) -> Iterator[Relation]:
@@ -87,7 +97,8 @@ def _csv_table(connection: DuckDBPyConnection, name: str, file: Path) -> Relatio
 def describe(connection: DuckDBPyConnection, name: str, sql: str) -> Relation:
     """Raises UnreadableFile."""
     try:
-        return Relation(name, sql, [row[0] for row in connection.execute(f"describe select * from {sql}").fetchall()])
+        described = connection.execute(f"describe select * from {sql}").fetchall()
+        return Relation(name, sql, [column.lower() for column, *_ in described])
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise UnreadableFile(

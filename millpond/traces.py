@@ -1,20 +1,27 @@
 """The proof of an erasure: every file of the home is read in search of the person."""
 
+import gzip
 import os
 import re
 import sqlite3
+import zlib
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from feast_lake.connection import literal
 from millpond import person, relations, settings
 from millpond.person import Names
 
-SQLITE = b"SQLite format 3\x00"
+SQLITE, PARQUET, GZIP = b"SQLite format 3\x00", b"PAR1", b"\x1f\x8b"
+"""How files begin, whatever they are called."""
+
+REVIEWED = settings.PROJECT / "seeds" / "reviewed_matches.csv"
+"""The one file of the project that names customers: the next build would bring them back from it."""
+
 JOURNAL = "erasing.json"
 """What is being erased is written here until the proof is clean; the only file that is not searched."""
 
@@ -40,7 +47,8 @@ class Search:
     def __init__(self, names: Names) -> None:
         self.long = sorted(names.get("customer_id", set()) | names.get("contact", set()))
         self.keys = sorted(names.get("customer_key", set()))
-        words = [re.escape(value) for value in self.long] + [re.escape(key) for key in self.keys]
+        # In lower case, as are the texts of tables where this is sought.
+        words = [re.escape(value.lower()) for value in (*self.long, *self.keys)]
         self.pattern = rf"(?:^|[^0-9a-z_.+-])(?:{'|'.join(words)})(?:$|[^0-9a-z_-])" if words else r"[^\s\S]"
         self._anywhere = re.compile(self.pattern.encode(), re.IGNORECASE)
         self._beside = [_beside(key) for key in self.keys]
@@ -79,12 +87,13 @@ def scan(connection: DuckDBPyConnection, names: Names) -> list[Trace]:
 
 
 def files() -> Iterator[Path]:
-    """Every file of the home but the journal of the erasure, and the lake's data files where they lie elsewhere."""
+    """Every file of the home but the erasure's journal, the lake's data files elsewhere, and what people reviewed."""
     data = Path(settings.data_path()).absolute()
     for top in (settings.home(), *([] if data.is_relative_to(settings.home()) else [data])):
         for folder, below, names in os.walk(top, followlinks=True):
             below.sort()
             yield from (Path(folder) / name for name in sorted(names) if name != JOURNAL)
+    yield from [REVIEWED] if REVIEWED.exists() else []
 
 
 def _name(file: Path) -> str:
@@ -99,8 +108,8 @@ def is_artefact(file: Path) -> bool:
 
 def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Search) -> Iterator[Trace]:
     try:
-        if file.suffix in (".parquet", ".csv") and file.stat().st_size:
-            count = _rows_in_table(connection, file, search)
+        if source := _table(file):
+            count = _rows_in_table(connection, source, search)
             return iter([Trace(name, "rows", count)] if count else [])
     except duckdb.Error:
         # A file that is not what it is called is read as bytes.
@@ -109,15 +118,22 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Se
     return iter(
         [
             *([Trace(name, "lines", lines)] if lines else []),
-            *(_traces_in_database(file, name, search) if _is_database(file) else []),
+            *(_traces_in_database(file, name, search) if _begins_with(file, SQLITE) else []),
         ]
     )
 
 
-def _rows_in_table(connection: DuckDBPyConnection, file: Path, search: Search) -> int:
-    options = "hive_partitioning = false" if file.suffix == ".parquet" else relations.CSV_OPTIONS
-    source = f"read_{file.suffix.removeprefix('.')}({literal(str(file))}, {options})"
-    columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
+def _table(file: Path) -> str | None:
+    """A file as something to select from; None: it is no table."""
+    if _begins_with(file, PARQUET):
+        return f"read_parquet({relations.file_name(file)}, hive_partitioning = false)"
+    is_csv = file.suffix == ".csv" and file.stat().st_size
+    return f"read_csv({relations.file_name(file)}, {relations.CSV_OPTIONS})" if is_csv else None
+
+
+def _rows_in_table(connection: DuckDBPyConnection, source: str, search: Search) -> int:
+    described = connection.execute(f"describe select * from {source}").fetchall()
+    columns = [column.lower() for column, *_ in described]
     tests = [
         f"regexp_matches(lower(cast(\"{column}\" as varchar)), '{search.pattern.replace(chr(39), chr(39) * 2)}')"
         for column in columns
@@ -141,19 +157,32 @@ def _listed(keys: list[str]) -> str:
 
 def count_lines(file: Path, search: Search) -> int:
     """Lines of any file that name the person; a binary file has lines too, by chance."""
-    artefact = is_artefact(file) or _is_database(file)
-    with file.open("rb") as lines:
-        return sum(search.in_line(line, is_artefact=artefact) for line in lines)
+    artefact = is_artefact(file) or _begins_with(file, SQLITE)
+    return sum(search.in_line(line, is_artefact=artefact) for line in _lines(file))
 
 
-def _is_database(file: Path) -> bool:
+def _lines(file: Path) -> Iterator[bytes]:
+    """Lines of a file, unpacked by gzip as far as that can be done."""
+    is_packed = _begins_with(file, GZIP)
+    with suppress(EOFError, gzip.BadGzipFile, zlib.error), gzip.open(file) if is_packed else file.open("rb") as lines:
+        yield from lines
+
+
+def _begins_with(file: Path, mark: bytes) -> bool:
     with file.open("rb") as opened:
-        return opened.read(len(SQLITE)) == SQLITE
+        return opened.read(len(mark)) == mark
 
 
 def _traces_in_database(file: Path, name: str, search: Search) -> Iterator[Trace]:
     """Values that the bytes may not show whole: they can be split between pages."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+    try:
+        yield from _rows_of_tables(file, name, search)
+    except sqlite3.DatabaseError:
+        yield Trace(name, "database that cannot be read", 1)
+
+
+def _rows_of_tables(file: Path, name: str, search: Search) -> Iterator[Trace]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
             columns = [row[1] for row in database.execute(f'pragma table_info("{table}")')]
             tests = [f'instr(lower(cast("{column}" as text)), ?) > 0' for column in columns for _ in search.long]
@@ -166,4 +195,3 @@ def _traces_in_database(file: Path, name: str, search: Search) -> Iterator[Trace
                 ).fetchone()
                 if count:
                     yield Trace(name, f"rows of table {table}", count)
-    database.close()

@@ -17,7 +17,7 @@
 -#}
 {% macro csv_lines(file, options='ignore_errors = true') -%}
     read_csv(
-        {{ quoted(file) }}, columns = {'line': 'varchar'}, auto_detect = false, header = false, delim = e'\x01\x02\x03',
+        {{ file_name(file) }}, columns = {'line': 'varchar'}, auto_detect = false, header = false, delim = e'\x01\x02\x03',
         quote = '', escape = '', new_line = '\n', strict_mode = false, {{ csv_limits() }}, {{ options }}
     )
 {%- endmacro %}

@@ -38,6 +38,19 @@
 {% endmacro %}
 
 
+{#- The name of a file as the engine's readers take it: brackets, stars and question marks stand for themselves. -#}
+{% macro file_name(path) %}
+    {{ return(quoted(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]'))) }}
+{% endmacro %}
+
+
+{% macro file_names(paths) %}
+    {% set names = [] %}
+    {% for path in paths %}{% do names.append(file_name(path)) %}{% endfor %}
+    {{ return(names | join(', ')) }}
+{% endmacro %}
+
+
 {#- Remembers how one CSV file must be read; stops the run when it is none, or not in UTF-8. -#}
 {% macro examine_csv(file, state) %}
     {% do forget_rejects() %}
@@ -105,7 +118,7 @@
     {%- set columns = [] -%}
     {%- for name in names -%}{%- do columns.append(quoted(name or 'column' ~ loop.index) ~ ": 'varchar'") -%}{%- endfor -%}
     read_csv(
-        [{{ quoted_list(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
+        [{{ file_names(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
         header = true, delim = ',', quote = '"', escape = '"', {{ csv_limits() }}{{ ', ' ~ options if options }}
     )
 {%- endmacro %}

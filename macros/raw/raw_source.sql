@@ -53,7 +53,7 @@
 {#- Table function that reads all files of one format, united by column name, with the file and row each row came from. -#}
 {% macro read_files(format, files) %}
     {%- if format == 'parquet' -%}
-        read_parquet([{{ quoted_list(files | map(attribute='path')) }}], union_by_name = true, filename = '_file', file_row_number = true)
+        read_parquet([{{ file_names(files | map(attribute='path')) }}], union_by_name = true, filename = '_file', file_row_number = true)
     {%- elif format == 'csv' -%}
         (
             select

@@ -1,5 +1,8 @@
-{#- One raw column as its contract type. A value that is not of the type becomes null; text is trimmed, empty text is null. -#}
-{% macro typed_column(name, data_type, found_type) %}
+{#-
+    One raw column as its contract type. A value that is not of the type becomes null; text is trimmed, empty text is null. Of a word that
+    counts in any case (channels: systems write Email, and EMAIL) there is one spelling from here on.
+-#}
+{% macro typed_column(name, data_type, found_type, any_case=false) %}
     {%- set value = 'nullif(trim("' ~ name ~ '"), \'\')' if found_type == 'VARCHAR' else '"' ~ name ~ '"' -%}
     {%- if data_type == 'timestamp' -%}
         {#- A value without zone is UTC (the session's zone); one with a zone is converted. -#}
@@ -12,6 +15,8 @@
     {%- elif data_type == 'bigint' -%}
         {#- A cast would round 1.5 to 2. -#}
         case when try_cast({{ value }} as double) % 1 = 0 then try_cast({{ value }} as bigint) end
+    {%- elif any_case -%}
+        lower(cast({{ value }} as varchar))
     {%- else -%}
         try_cast({{ value }} as {{ data_type }})
     {%- endif -%}
@@ -55,7 +60,7 @@
         {%- set name = column.name -%}
         {%- if name in found -%}
             {%- set raw = 'nullif(trim(cast("' ~ name ~ '" as varchar)), \'\')' -%}
-            {%- set typed = typed_column(name, column.data_type, found[name]) -%}
+            {%- set typed = typed_column(name, column.data_type, found[name], meta.any_case) -%}
             {#- A double may be no number, and a time no moment (if_finite), even in a file that has the type. -#}
             {%- if column.data_type in ('double', 'timestamp', 'date') or (found[name] != column.data_type | upper and column.data_type != 'varchar') %},
         case when {{ raw if found[name] == 'VARCHAR' else '"' ~ name ~ '"' }} is not null and {{ typed }} is null then '{{ name }} is not a {{ meta.type }}: ' || {{ shown(raw) }} end
@@ -102,7 +107,7 @@
             {%- set branch %}
     select
         {%- for column in columns.values() %}
-        {{ typed_column(column.name, column.data_type, found[column.name]) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
+        {{ typed_column(column.name, column.data_type, found[column.name], column.config.meta.any_case) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
         {%- set reasons = reject_reasons(columns, found) -%}
         {%- if format == 'csv_by_line' %}

@@ -1,11 +1,5 @@
 -- From when an identifier joins nobody because a person has decided that two records which show it are two customers.
-with keys as (
-
-    select * from {{ ref('int_customer_keys_united') }}
-
-),
-
-identifiers as (
+with identifiers as (
 
     select * from {{ ref('int_customer_identifiers') }}
 
@@ -17,21 +11,13 @@ told_apart as (
         shown.identifier_kind,
         shown.identifier,
 
-        min(greatest(shown.known_at, other_shown.known_at, cast(matches.reviewed_on as timestamp))) as told_apart_at
+        min(greatest(shown.known_at, other_shown.known_at, matches.known_at)) as told_apart_at
 
-    from {{ ref('reviewed_matches') }} as matches
-    inner join keys
-        on
-            matches.source_system = keys.source_system
-            and matches.customer_key = keys.customer_key
-    inner join keys as other_keys
-        on
-            matches.other_source_system = other_keys.source_system
-            and matches.other_customer_key = other_keys.customer_key
-    inner join identifiers as shown on keys.record_id = shown.record_id
+    from {{ ref('int_matches_reviewed') }} as matches
+    inner join identifiers as shown on matches.record_id = shown.record_id
     inner join identifiers as other_shown
         on
-            other_keys.record_id = other_shown.record_id
+            matches.other_record_id = other_shown.record_id
             and shown.identifier_kind = other_shown.identifier_kind
             and shown.identifier = other_shown.identifier
 

@@ -28,23 +28,15 @@ holders as (
 confirmed as (
 
     select
-        keys.record_id,
-        other_keys.record_id as other_record_id,
+        record_id,
+        other_record_id,
         'confirmed' as identifier_kind,
-        greatest(keys.known_at, other_keys.known_at, cast(matches.reviewed_on as timestamp)) as known_at,
+        known_at,
         cast(null as timestamp) as dropped_at
 
-    from {{ ref('reviewed_matches') }} as matches
-    inner join keys
-        on
-            matches.source_system = keys.source_system
-            and matches.customer_key = keys.customer_key
-    inner join keys as other_keys
-        on
-            matches.other_source_system = other_keys.source_system
-            and matches.other_customer_key = other_keys.customer_key
+    from {{ ref('int_matches_reviewed') }}
 
-    where matches.is_match
+    where is_match
 
 ),
 

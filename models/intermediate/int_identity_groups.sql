@@ -19,6 +19,13 @@ edges as (
             members.component_id = slices.component_id
             and edges.known_at <= slices.starts_at
             and coalesce(edges.dropped_at, timestamp '9999-12-31') > slices.starts_at
+    left join {{ ref('int_identity_edges_refused') }} as refused
+        on
+            slices.starts_at = refused.starts_at
+            and edges.record_id = refused.record_id
+            and edges.other_record_id = refused.other_record_id
+
+    where refused.record_id is null
 
 ),
 

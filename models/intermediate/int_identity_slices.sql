@@ -29,6 +29,21 @@ slices as (
 
     where dropped_at is not null
 
+    union
+
+    select
+        components.component_id,
+        matches.known_at as starts_at
+
+    from {{ ref('int_matches_reviewed') }} as matches
+    inner join {{ ref('int_identity_components') }} as components on matches.record_id = components.record_id
+    inner join {{ ref('int_identity_components') }} as other_components
+        on
+            matches.other_record_id = other_components.record_id
+            and components.component_id = other_components.component_id
+
+    where not matches.is_match
+
 )
 
 select * from slices

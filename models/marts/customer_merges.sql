@@ -26,6 +26,19 @@ causes as (
     from {{ ref('int_identity_edges') }} as edges
     inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
 
+    union all
+
+    select
+        components.component_id,
+        refused.identifier_kind,
+        'separated' as kind,
+        min(refused.starts_at) as happened_at
+
+    from {{ ref('int_identity_edges_refused') }} as refused
+    inner join {{ ref('int_identity_components') }} as components on refused.record_id = components.record_id
+
+    group by components.component_id, refused.record_id, refused.other_record_id, refused.identifier_kind
+
 ),
 
 -- An id is that of its oldest record, so it ends when that record goes to another and comes back when it returns.

@@ -17,6 +17,12 @@ groups as (
 
 ),
 
+refused as (
+
+    select * from {{ ref('int_identity_edges_refused') }}
+
+),
+
 apart as (
 
     select
@@ -47,8 +53,13 @@ apart as (
         on
             edges.other_record_id = other_groups.record_id
             and groups.starts_at = other_groups.starts_at
+    left join refused
+        on
+            groups.starts_at = refused.starts_at
+            and edges.record_id = refused.record_id
+            and edges.other_record_id = refused.other_record_id
 
-    where groups.group_id is distinct from other_groups.group_id
+    where groups.group_id is distinct from other_groups.group_id and refused.record_id is null
 
 )
 

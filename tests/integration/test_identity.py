@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,84 @@ def test_made_up_people_are_found_again(home: Path) -> None:
     right, said, true = ask(pairs)[0]
     assert right / said > 0.88
     assert right / true > 0.7
+
+
+# Two persons and a record that shows the e-mail of the one and the telephone of the other, twice over: the first comes
+# after somebody has told the two apart, the second before. Later comes a record more of Bob, and one of the third's.
+APART = """
+    select 'shop', pair || 'ann', pair || '@example.org', null, null, 'DE', timestamp '2024-01-01' from pairs
+    union all
+    select 'shop', pair || 'bob', null, '0151 1234567' || n, null, 'DE', timestamp '2024-01-02' from pairs
+"""
+BETWEEN = """
+    select 'crm', pair || 'both', pair || '@example.org', '0151 1234567' || n, pair, 'DE', came_at from pairs
+"""
+LATER = """
+    select 'till', pair || 'bob', null, '0151 1234567' || n, null, 'DE', timestamp '2024-03-10' from pairs
+    union all
+    select 'till', pair || 'both', null, null, pair, 'DE', timestamp '2024-03-10' from pairs
+"""
+PAIRS = """
+    with pairs (n, pair, came_at) as (
+        values (1, 'late', timestamp '2024-02-20 08:00'), (2, 'early', timestamp '2024-01-10')
+    )
+"""
+TOLD_APART_ON = date(2024, 2, 15)
+IN_THE_END = date(2024, 3, 20)
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """All versions of identity, and the log of merges: as they grew over two builds, and computed anew."""
+    home = tmp_path_factory.mktemp("told_apart")
+    words = ("--select", "+customer_merges", "identity_rounds_suffice")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_HOME", str(home))
+
+        def identity(as_of: date, *arguments: str) -> list[list[tuple[Any, ...]]]:
+            with lake.writing():
+                variables = {"as_of_date": as_of.isoformat()}
+                dbt.build(*words, *arguments, variables=variables, on_node=pipeline.nothing)
+            tables = ("intermediate.int_customer_keys_versioned", "marts.customer_merges")
+            return [ask(f"select columns(c -> c != '_built_at') from {table} order by all") for table in tables]
+
+        write_customers(home / "raw", "apart", PAIRS + APART)
+        write_customers(home / "raw", "between", PAIRS + BETWEEN)
+        identity(date(2024, 2, 1))
+        with lake.writing(), lake.connect(read_only=False) as connection:
+            connection.execute(
+                f"""
+                insert into seeds.reviewed_matches
+                select 'shop', pair || 'ann', 'shop', pair || 'bob', false, date '{TOLD_APART_ON}'
+                from (values ('late'), ('early')) as pairs (pair)
+                """
+            )
+        write_customers(home / "raw", "later", PAIRS + LATER)
+        grown = identity(IN_THE_END, "--exclude", "reviewed_matches")
+        anew = identity(IN_THE_END, "--exclude", "reviewed_matches", "--full-refresh")
+        yield {"grown": grown, "anew": anew}
+
+
+@pytest.mark.parametrize("pair", ["late", "early"])
+def test_two_who_are_told_apart_are_never_one_customer_through_a_third(told_apart: dict[str, Any], pair: str) -> None:
+    ann, bob = (customer_of("shop", pair + name, IN_THE_END) for name in ("ann", "bob"))
+    assert ann != bob
+    # The third is the older one's, for it showed both at once; who comes later follows their own key.
+    assert customer_of("crm", pair + "both", IN_THE_END) == ann
+    assert customer_of("till", pair + "both", IN_THE_END) == ann
+    assert customer_of("till", pair + "bob", IN_THE_END) == bob
+
+
+def test_two_who_are_told_apart_were_one_customer_until_that_day(told_apart: dict[str, Any]) -> None:
+    ann, bob = (partial(customer_of, "shop", f"early{name}") for name in ("ann", "bob"))
+    assert ann(TOLD_APART_ON) == bob(TOLD_APART_ON)
+    assert ann(date(2024, 2, 16)) != bob(date(2024, 2, 16))
+    kinds = "select kind, identifier_kinds, happened_at::date from marts.customer_merges where customer_id = '{}'"
+    assert ask(kinds.format(bob(IN_THE_END)) + " order by all") == [
+        ("merged", "email, loyalty_key, phone", date(2024, 1, 10)),
+        ("separated", "phone", TOLD_APART_ON),
+    ]
+
+
+def test_identity_of_who_is_told_apart_equals_one_computed_anew(told_apart: dict[str, Any]) -> None:
+    assert told_apart["grown"] == told_apart["anew"]

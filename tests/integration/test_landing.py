@@ -65,10 +65,20 @@ def test_online_retail_reads_equal_lines_as_two_and_a_file_that_repeats_another_
 ) -> None:
     head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
     row = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
-    for name, content in {"1": head + row + row, "1 again": head + row + row, "2": head + row}.items():
+    # The first day had no sales.
+    for name, content in {"0": "", "1": head + row + row, "1 again": head + row + row, "2": head + row}.items():
         (tmp_path / f"{name}.csv").write_text(content)
     assert landing.land("online_retail", tmp_path)["invoices/lines"] == 3
     assert sums(home, "invoices/lines", "count(distinct line_no), sum(net_amount)::double") == (3, 45.9)
+
+
+def test_a_file_that_is_not_the_data_of_an_adapter_is_named(home: Path, tmp_path: Path) -> None:
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    row = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
+    (tmp_path / "1.csv").write_text(head + row)
+    (tmp_path / "2.csv").write_text(head + row.replace("HEART", "CAFÉ"), encoding="latin1")
+    with pytest.raises(errors.NotTheData, match=rf"is not the data of online_retail: .* in {tmp_path}/2\.csv$"):
+        landing.land("online_retail", tmp_path)
 
 
 def test_data_that_no_package_ships_must_be_named(home: Path) -> None:

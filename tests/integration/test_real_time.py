@@ -1,6 +1,8 @@
 """Events between builds: what is recorded is online at once, and the next build says the same."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +26,7 @@ from millpond import (
     events,
     features,
     lake,
+    live,
     pipeline,
     publishing,
     pushing,
@@ -379,6 +382,10 @@ class TestWithoutALake:
             events.record("visit", [visit("c1", at(7))], known_at=NOW)
         assert raw("communications/visits") == 2
 
+    def test_a_channel_is_recorded_in_the_spelling_that_a_build_gives_it(self) -> None:
+        events.record("visit", [visit("c1", at(7)) | {"channel": " Web "}], known_at=NOW)
+        assert raw("communications/visits", "channel = 'web'") == 1
+
     def test_no_events_are_no_file(self) -> None:
         assert events.record("visit", []) == events.Recorded(0, 0, {})
         assert not list(settings.home().glob("raw/*/*/*"))
@@ -412,6 +419,19 @@ class TestWithoutALake:
         with pytest.raises(errors.BadEvent, match="events are no rows: give a list of dicts, or a data frame"):
             events.record("visit", rows)
 
+    def test_a_line_end_in_quotes_is_part_of_a_value(self, tmp_path: Path) -> None:
+        (tmp_path / "events.csv").write_text('visit_id,category\nv1,"Bread,\nand\u2028more"\n')
+        assert live._rows(tmp_path / "events.csv") == [{"visit_id": "v1", "category": "Bread,\nand\u2028more"}]
+
+    def test_a_full_disk_is_one_line_and_nothing_is_recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(events.pq, "write_table", full)
+        with pytest.raises(errors.DiskFull, match="is full: free some space, then run this again"):
+            events.record("visit", [visit("c1", at(7))], known_at=NOW)
+        assert not list(settings.home().glob("raw/*/*/*"))
+
     @pytest.mark.parametrize(
         ("name", "text", "message"),
         [
@@ -419,6 +439,7 @@ class TestWithoutALake:
             ("events.json", json.dumps({"visit_id": 1}), "expected a list of objects"),
             ("events.json", "{", "holds no events: Expecting property name"),
             ("events.parquet", "PAR", "holds no events"),
+            ("events.csv", "visit_id\n" + "1" * 200_000, "holds no events: field larger than field limit"),
         ],
     )
     def test_a_file_that_holds_no_events_is_named(self, tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -83,6 +83,10 @@ FILES: dict[str, tuple[bytes, list[tuple[str, str | None]], list[tuple[int, str]
     "no line end after the last row": (HEAD + b"shop,p1,Ale\nshop,p2,Beer", [("p1", "Ale"), ("p2", "Beer")], []),
     "a comma too many at the end": (HEAD + b"shop,p1,Ale,\nshop,p2,Beer\n", [("p1", "Ale"), ("p2", "Beer")], []),
     "a head and no row": (HEAD, [], []),
+    "a1": (HEAD + b"shop,p1,Ale\n", [("p1", "Ale")], []),
+    "a[1]": (HEAD + b"shop,p2,Beer\n", [("p2", "Beer")], []),
+    "a?": (HEAD + b"shop,p3,Cake\n", [("p3", "Cake")], []),
+    "a*": (HEAD + b"shop,p4,Dip\nshop\n", [("p4", "Dip")], [(2, "malformed CSV row: 1 fields instead of 3")]),
     "a head of other words": (
         b'"Product_Key ","source_system",product_name\np1,shop,Ale\np2\n',
         [("p1", "Ale")],

@@ -37,6 +37,7 @@ FILES = {
         source_system | customer_key | channel | status  | effective_at
         crm           | 1            | email   | granted | 2024-01-05
         crm           | 1            | pigeon  | granted | 2024-01-05
+        crm           | 1            |  EMAIL  | granted | 2024-01-05
     """,
     "invoices/invoices/a.csv": """
         source_system | invoice_id | invoiced_at               | customer_key | known_at
@@ -57,11 +58,11 @@ FILES = {
         shop          | j3         | 0001-01-01  | EUR
     """,
     "exchange_rates.csv": """
-        currency | rated_on   | rate
-        USD      | 2024-01-01 | 1
-                 | 2024-01-06 | 1.2
-        GBP      | 2024-01-01 |
-        GBP      |            | 1.2
+        RATED_ON   | currency | rate
+        2024-01-01 | USD      | 1
+        2024-01-06 |          | 1.2
+        2024-01-01 | GBP      |
+                   | GBP      | 1.2
     """,
     "invoices/lines/a.csv": """
         source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount | known_at
@@ -76,13 +77,13 @@ FILES = {
         shop          | i1         | 6       | p1          | 2        | 9.90       |                 | 2024-01-05 10:00
     """,
     "communications/messages/a.csv": """
-        source_system | message_id | customer_key | sent_at    | logging_probability | attributes   | known_at
-        mailer        | m1         | c1           | 2024-01-05 | 0.5                 | {"slot": 1}  |
-        mailer        | m2         | c1           | 2024-01-05 | 1.5                 |              |
-        mailer        | m3         | c1           | 2024-01-05 |                     | slot 1       |
-        mailer        | m4         | c1           | 2199-01-05 |                     |              | 2024-01-04
-        mailer        | m5         | c1           | 2024-01-05 |                     | [1, 2]       |
-        mailer        | m6         | c1           | 9999-12-31 |                     |              |
+        source_system | message_id | customer_key | sent_at    | channel | logging_probability | attributes | known_at
+        mailer        | m1         | c1           | 2024-01-05 | Email   | 0.5                 | {"n": 1}   |
+        mailer        | m2         | c1           | 2024-01-05 |         | 1.5                 |            |
+        mailer        | m3         | c1           | 2024-01-05 |         |                     | slot 1     |
+        mailer        | m4         | c1           | 2199-01-05 |         |                     |            | 2024-01-04
+        mailer        | m5         | c1           | 2024-01-05 |         |                     | [1, 2]     |
+        mailer        | m6         | c1           | 9999-12-31 |         |                     |            |
     """,
     "communications/campaigns/a.csv": """
         source_system | campaign_id | product_keys
@@ -148,7 +149,7 @@ AUDIT = """
     crm/customers           | 2         | 0        | 0          | 0          | 2
     crm/assets              | 2         | 1        | 0          | 0          | 1
     crm/occasions           | 1         | 0        | 0          | 0          | 1
-    crm/consents            | 2         | 1        | 0          | 0          | 1
+    crm/consents            | 3         | 1        | 0          | 1          | 1
     invoices/invoices       | 9         | 3        | 0          | 1          | 5
     invoices/invoices       | 3         | 1        | 0          | 0          | 2
     invoices/lines          | 9         | 2        | 0          | 0          | 7
@@ -256,6 +257,15 @@ class TestContract:
     def test_counts_reconcile_per_file(self) -> None:
         query = "select raw_table, rows_read, accepted, superseded, duplicates, rejected from marts.load_audit"
         assert sorted(ask(query)) == sorted(rows(AUDIT))
+
+    def test_a_channel_has_one_spelling(self) -> None:
+        assert ask("select channel, status, purpose from staging.stg_crm__consents") == [
+            ("email", "granted", "marketing")
+        ]
+        assert ask("select message_id, channel from staging.stg_communications__messages order by 1") == [
+            ("m1", "email"),
+            ("m4", "unknown"),
+        ]
 
     def test_zones_are_converted_and_keys_keep_their_text(self) -> None:
         query = "select invoice_id, invoiced_at, customer_key, known_at, currency from staging.stg_invoices__invoices"

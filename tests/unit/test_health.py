@@ -20,6 +20,20 @@ def test_a_family_is_as_fresh_as_its_newest_row_that_has_reached_us() -> None:
         assert health._newest(connection, "communications") == datetime(2024, 1, 6)
 
 
+def test_a_lake_without_the_tables_of_a_family_has_none_that_are_fresh() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as lake")
+        assert health._newest(connection, "crm") is None
+
+
+def test_an_online_store_that_cannot_be_read_is_named(home: Path) -> None:
+    (home / "online").mkdir(parents=True)
+    (home / "online" / "features.db").write_bytes(b"no database" * 1000)
+    check = health._online()
+    assert not check.is_well
+    assert check.finding.endswith("(file is not a database): remove it, then `millpond publish`")
+
+
 def test_raw_files_that_no_build_reads_are_named(home: Path) -> None:
     for name in ("crm/customers/a.csv", "crm/customers/.b.csv.tmp", "exchange_rates.csv"):
         (home / "raw" / name).parent.mkdir(parents=True, exist_ok=True)

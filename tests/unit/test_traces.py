@@ -1,5 +1,7 @@
 """What an erasure is made of: files without a person, tombstones, and the search for traces."""
 
+import gzip
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -115,12 +117,13 @@ def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
         values
             ('visits', '{"source_system": null, "_line": "shop,v1,17"}'),
             ('visits', '{"source_system": null, "_line": "shop,v2,170"}'),
+            ('visits', '{"SOURCE_SYSTEM": "shop", "Customer_Key": "17", "amount": "v1"}'),
             ('visits', '{"source_system": "shop", "customer_key": "18", "amount": "17"}'),
             ('visits', null)
     """
     duckdb.execute(f"copy (select * from ({rows}) as t(raw_table, raw_row)) to '{file}' (format parquet)")
-    assert found(home) == [traces.Trace("export/a.parquet", "rows", 1)]
-    assert forget(file) == 1
+    assert found(home) == [traces.Trace("export/a.parquet", "rows", 2)]
+    assert forget(file) == 2
     assert "v1" not in str(duckdb.sql(f"from '{file}'").fetchall())
     assert len(duckdb.sql(f"from '{file}'").fetchall()) == 3
 
@@ -141,6 +144,65 @@ def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
     assert duckdb.sql(f"describe from '{file}'").fetchall() == described
     assert duckdb.sql(f"select distinct compression from parquet_metadata('{file}')").fetchall() == [("ZSTD",)]
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_names_of_columns_count_in_upper_and_lower_case_as_in_a_build(home: Path) -> None:
+    cases = written(home, "raw/crm/cases/a.csv", b"SOURCE_SYSTEM,Case_Id,Customer_Key\nshop,c1,17\nshop,c2,18\n")
+    invoices = written(home, "raw/invoices/invoices/a.parquet", b"")
+    rows = """values ('shop', 'i1', '17'), ('shop', 'i2', '18')"""
+    named = '"SOURCE_SYSTEM", "INVOICE_ID", "CUSTOMER_KEY"'
+    duckdb.execute(f"copy (select * from ({rows}) as invoices({named})) to '{invoices}' (format parquet)")
+    assert erasure.whom(["shop/17"])["customer_key"] == {"shop/17"}
+    assert [trace.number for trace in found(home)] == [1, 1]
+    assert [forget(cases), forget(invoices)] == [1, 1]
+    assert cases.read_bytes() == b"SOURCE_SYSTEM,Case_Id,Customer_Key\nshop,c2,18\n"
+    assert duckdb.sql(f"from '{invoices}'").fetchall() == [("shop", "i1", None), ("shop", "i2", "18")]
+
+
+@pytest.mark.parametrize(
+    "head", [b"source_system, case_id, customer_key \n", b"\n\nsource_system,case_id,customer_key\n"]
+)
+def test_blanks_of_a_head_and_empty_lines_before_it_count_as_little_as_in_a_build(home: Path, head: bytes) -> None:
+    written(home, "raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,c3,18\n")
+    file = written(home, "raw/crm/cases/a.csv", head + b"shop,c1, 17\nshop,c2,18\n")
+    assert erasure.whom(["shop/17"])["customer_key"] == {"shop/17"}
+    assert [trace.number for trace in found(home)] == [1]
+    assert forget(file) == 1
+    assert file.read_bytes() == head + b"shop,c2,18\n"
+
+
+def test_a_rejected_invoice_stays_without_its_customer_however_its_file_wrote_the_column(home: Path) -> None:
+    file = written(home, "export/a.parquet", b"")
+    rows = """
+        values
+            ('shop', 'i1', '17', '{"SOURCE_SYSTEM": "shop", "INVOICE_ID": "i1", "CUSTOMER_KEY": "17"}'),
+            ('shop', 'i2', '17', '{"source_system": "shop", "invoice_id": "i2", "customer_key": "17"}')
+    """
+    named = "source_system, invoice_id, customer_key, _raw_row"
+    duckdb.execute(f"copy (select * from ({rows}) as invoices({named})) to '{file}' (format parquet)")
+    assert forget(file) == 2
+    assert found(home) == []
+    assert [row[:3] for row in duckdb.sql(f"from '{file}'").fetchall()] == [("shop", "i1", None), ("shop", "i2", None)]
+    assert "17" not in str(duckdb.sql(f"from '{file}'").fetchall())
+
+
+def test_data_files_of_a_lake_within_the_home_are_left_to_the_lake(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(home, "warehouse/marts/customers/a.parquet", b"a data file")
+    monkeypatch.setenv("MILLPOND_DATA", str(home / "warehouse"))
+    export = written(home, "export.csv", b"customer_key\n17\n")
+    assert list(forgetting.tables_outside_lake()) == [export]
+
+
+def test_a_file_is_read_by_its_name_and_not_by_what_brackets_in_it_may_stand_for(home: Path) -> None:
+    other, mine = (written(home, f"raw/crm/cases/{name}.parquet", b"") for name in ("a1", "a[1]"))
+    for file, key in ((other, 18), (mine, 17)):
+        named = str(file).replace("[", "[[]")
+        duckdb.execute(f"copy (select 'shop' as source_system, {key} as customer_key) to '{file}' (format parquet)")
+        assert duckdb.sql(f"select customer_key from '{named}'").fetchall() == [(key,)]
+    assert erasure.whom(["shop/17"])["customer_key"] == {"shop/17"}
+    assert found(home) == [traces.Trace("raw/crm/cases/a[1].parquet", "rows", 1)]
+    assert [forget(other), forget(mine)] == [0, 1]
+    assert found(home) == []
 
 
 def test_file_that_does_not_name_the_person_is_not_written(home: Path) -> None:
@@ -220,7 +282,43 @@ def test_trace_is_found_in_a_lake_whose_data_lie_outside_the_home(
     assert found(home) == [traces.Trace(f"{data}/a.parquet", "rows", 1)]
 
 
-def test_trace_is_found_in_compressed_parquet(home: Path) -> None:
-    file = written(home, "lake/data/a.parquet", b"")
-    duckdb.execute(f"copy (select {{'mail': 'x ann@x.org'}} as body from range(3)) to '{file}' (compression zstd)")
-    assert found(home) == [traces.Trace("lake/data/a.parquet", "rows", 3)]
+def test_a_database_that_cannot_be_searched_is_named(home: Path) -> None:
+    file = written(home, "notes.db", b"")
+    with sqlite3.connect(file) as database:
+        database.execute("create table notes (customer_key text)")
+        database.executemany("insert into notes values (?)", [("18",)] * 5000)
+    database.close()
+    assert found(home) == []
+    file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 4096)
+    assert found(home) == [traces.Trace("notes.db", "database that cannot be read", 1)]
+
+
+def test_trace_is_found_of_a_key_in_capitals(home: Path) -> None:
+    written(home, "export.csv", b"note\nask shop/AB-17 again\nask shop/AB-170\n")
+    with duckdb.connect() as connection:
+        assert traces.scan(connection, {"customer_key": {"shop/AB-17"}}) == [traces.Trace("export.csv", "rows", 1)]
+
+
+def test_trace_is_found_in_what_people_reviewed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"source_system,customer_key,other_source_system,other_customer_key,is_match,reviewed_on\n"
+    seed = written(home.parent, "seeds/reviewed_matches.csv", head + b"till,4,shop,17,false,2024-03-01\n")
+    home.mkdir()
+    monkeypatch.setattr(traces, "REVIEWED", seed)
+    assert found(home) == [traces.Trace(str(seed), "rows", 1)]
+
+
+def test_trace_is_found_in_a_packed_text_as_far_as_it_goes(home: Path) -> None:
+    packed = gzip.compress(b"call ann@x.org\n" * 3 + bytes(range(256)) * 1000)
+    written(home, "export.csv.gz", packed)
+    assert found(home) == [traces.Trace("export.csv.gz", "lines", 3)]
+    written(home, "export.csv.gz", packed[:-20])
+    assert found(home) == [traces.Trace("export.csv.gz", "lines", 3)]
+
+
+@pytest.mark.parametrize("name", ["lake/data/a.parquet", "backup/a.parquet.bak"])
+def test_trace_is_found_in_compressed_parquet(home: Path, name: str) -> None:
+    file = written(home, name, b"")
+    duckdb.execute(
+        f"copy (select {{'mail': 'x ann@x.org'}} as body from range(3)) to '{file}' (format parquet, compression zstd)"
+    )
+    assert found(home) == [traces.Trace(name, "rows", 3)]

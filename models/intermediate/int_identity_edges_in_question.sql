@@ -1,0 +1,60 @@
+-- What joins records that hang together with two whom a person has told apart, at each moment since, in the order in which it
+-- counts: what people confirmed, then what became known first, then what joins to the older record.
+-- A view: read once, by the model that refuses some of it.
+{{ config(materialized='view') }}
+
+with components as (
+
+    select * from {{ ref('int_identity_components') }}
+
+),
+
+in_question as (
+
+    select
+        components.component_id,
+
+        min(matches.known_at) as told_apart_at
+
+    from {{ ref('int_matches_reviewed') }} as matches
+    inner join components on matches.record_id = components.record_id
+    inner join components as other_components
+        on
+            matches.other_record_id = other_components.record_id
+            and components.component_id = other_components.component_id
+
+    where not matches.is_match
+
+    group by components.component_id
+
+),
+
+edges as (
+
+    select
+        edges.record_id,
+        edges.other_record_id,
+        edges.identifier_kind,
+        row_number() over (
+            partition by slices.component_id, slices.starts_at
+            order by
+                edges.identifier_kind != 'confirmed', edges.known_at, others.known_at, others.source_system, others.customer_key,
+                edges.record_id, edges.identifier_kind
+        ) as place,
+
+        slices.starts_at
+
+    from in_question
+    inner join {{ ref('int_identity_slices') }} as slices
+        on in_question.component_id = slices.component_id and in_question.told_apart_at <= slices.starts_at
+    inner join components as members on in_question.component_id = members.component_id
+    inner join {{ ref('int_identity_edges') }} as edges
+        on
+            members.record_id = edges.record_id
+            and edges.known_at <= slices.starts_at
+            and coalesce(edges.dropped_at, timestamp '9999-12-31') > slices.starts_at
+    inner join {{ ref('int_customer_keys_united') }} as others on edges.other_record_id = others.record_id
+
+)
+
+select * from edges
