@@ -22,7 +22,12 @@ from machine import PROJECT, facts, write
 CUSTOMERS = 100_000
 FIRST_DAY = date(2023, 1, 1)
 GOALS = {
-    CUSTOMERS: {"full_seconds": 360, "full_peak_mib": 8192, "day_share_of_full": 0.1, "day_with_twice_the_history": 1.2},
+    CUSTOMERS: {
+        "full_seconds": 360,
+        "full_peak_mib": 8192,
+        "day_share_of_full": 0.1,
+        "day_with_twice_the_history": 1.2,
+    },
     1_000_000: {"full_peak_mib": 20480},
 }
 

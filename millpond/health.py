@@ -43,7 +43,8 @@ def _checks() -> Iterator[Check]:
     yield _extensions()
     raw = sorted({file.parent for kind in KINDS for file in settings.raw_folder().glob(f"*/*/*.{kind}")})
     tables = ", ".join(str(folder.relative_to(settings.raw_folder())) for folder in raw)
-    yield Check("raw data", bool(raw), tables or "none: run `millpond land complete_journey`")
+    advice = "none: bring your own (docs/own_data.md), or run `millpond land complete_journey`"
+    yield Check("raw data", bool(raw), tables or advice)
     yield from _overlooked()
     yield from _erased()
     if not lake.exists():

@@ -51,12 +51,13 @@ def adapters() -> list[str]:
     return sorted(file.stem for file in (settings.PROJECT / "adapters").glob("*.sql"))
 
 
-def land(name: str, source: Path | None = None) -> dict[str, int]:
+def land(name: str, source: Path | None = None, *, wait_seconds: float = 0) -> dict[str, int]:
     """Write a known data set into the raw folder; landing it again replaces it.
 
     Args:
         name: of a file in adapters/, such as `complete_journey`.
         source: where its data lie; by default inside the package that ships them.
+        wait_seconds: how long to wait for another writer.
 
     Returns:
         Rows landed per raw table, such as {"invoices/lines": 1469307}.
@@ -75,7 +76,7 @@ def land(name: str, source: Path | None = None) -> dict[str, int]:
     source = source or DEFAULT_SOURCES[name]()
     if not source.exists():
         raise MissingPackage(f"{source} does not exist: name the folder or file that holds {name}")
-    with lake.writing(), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
+    with lake.writing(wait_seconds), tempfile.TemporaryDirectory(prefix="landing-", dir=settings.home()) as folder:
         staged = Path(folder) / "raw"
         _run_adapter(name, _unpacked(source, Path(folder) / "source"), staged)
         return move_into_raw(staged, name)
@@ -100,19 +101,23 @@ def raw_folders(raw: Path) -> None:
 def _run_adapter(name: str, source: Path, raw: Path) -> None:
     raw_folders(raw)
     text = (settings.PROJECT / "adapters" / f"{name}.sql").read_text()
-    sql = Template(text).safe_substitute(source=quoted(source), raw=quoted(raw))
+    sql = Template(text).safe_substitute(name=name, source=quoted(source), raw=quoted(raw))
     with duckdb.connect(config={"temp_directory": str(raw)}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         try:
             connection.execute(sql)
         except duckdb.Error as error:
-            raise NotTheData(f"{source} is not the data of {name}: {_reason(error)}") from None
+            raise NotTheData(
+                f"{source} is not the data of {name}, or adapters/{name}.sql reads them amiss: {_reason(error)}"
+            ) from None
 
 
 def _reason(error: duckdb.Error) -> str:
-    """What the engine says first, and of which file, where it says so."""
-    file = re.search(r"^\s*(?:file =|Current file:) (.+)$", str(error), re.MULTILINE)
-    return str(error).splitlines()[0] + (f" in {file[1]}" if file else "")
+    """What the engine says first, and in which line of the adapter or of which file, where it says so."""
+    said = str(error)
+    line = re.search(r"^LINE .+$", said, re.MULTILINE)
+    file = re.search(r"^\s*(?:file =|Current file:) (.+)$", said, re.MULTILINE)
+    return said.splitlines()[0] + (f" in {line[0]}" if line else "") + (f" in {file[1]}" if file else "")
 
 
 def quoted(path: Path) -> str:

@@ -122,7 +122,8 @@ class Scorer:
 
 def _of_customer(features: Mapping[str, Any], texts: frozenset[str], at: datetime | None) -> dict[str, Any]:
     attributes = _attributes(features.get("attributes"), "customer", texts, at)
-    return {**features, **attributes, **dict.fromkeys(AFFINITY), "action_id": None}
+    # A reader gives no keys, and the channel is the offer's.
+    return {**features, **attributes, **dict.fromkeys(AFFINITY), "action_id": None, "channel": None}
 
 
 def _of_offer(offer: Offer, texts: frozenset[str], at: datetime | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@
             {% do raise_user_error('as_of_in_future', 'as-of date ' ~ var('as_of_date') ~ ' lies in the future: choose tomorrow at the latest') %}
         {% endif %}
         {% if not found_any %}
-            {% do raise_user_error('no_raw_data', 'no raw data in ' ~ raw_folder() ~ ': land some first, for example with `millpond land complete_journey`') %}
+            {% do raise_user_error('no_raw_data', 'no raw data in ' ~ raw_folder() ~ ': bring your own (docs/own_data.md), or run `millpond land complete_journey`') %}
         {% endif %}
         {% if first_events %}
             {% set first = run_query("select cast(min(event_at) as date) from (" ~ first_events | join(' union all ') ~ ")").columns[0][0] %}

@@ -50,6 +50,32 @@ def test_landing_again_replaces_the_files(home: Path) -> None:
     assert sorted(home.rglob("*")) == before
 
 
+def test_the_example_of_the_docs_lands_three_exports_and_takes_out_their_dirt(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = settings.PROJECT / "docs" / "examples"
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "my_shop.sql").write_text((examples / "exports.sql").read_text())
+    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    assert landing.land("my_shop", examples / "exports")["crm/customers"] == 9
+    # Half past eleven at night in Berlin, 1.189,50 less its share of a discount of 5, a number with leading zeros.
+    assert sums(home, "invoices/invoices", "min(invoiced_at)::varchar") == ("2024-01-31 22:30:00",)
+    assert sums(home, "invoices/lines", "max(net_amount)::varchar, min(product_key)") == ("1184.5819", "00123")
+    anna = "list_sort(list(source_system) filter (email = 'anna.weber@example.com')), count(birth_date)"
+    assert sums(home, "crm/customers", anna) == (["crm", "newsletter", "shop"], 1)
+    assert sums(home, "communications/events", "count(*) filter (event_type = 'converted')") == (2,)
+
+
+def test_a_copied_adapter_that_is_wrong_is_named_with_the_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "my_shop.sql").write_text("create temp table orders as\nselekt 1;\n")
+    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    with pytest.raises(errors.NotTheData, match=r"adapters/my_shop\.sql reads them amiss: .* in LINE 2: selekt 1;$"):
+        landing.land("my_shop", tmp_path)
+
+
 @pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the Online Retail files are not on this machine")
 def test_online_retail_drops_nothing(home: Path) -> None:
     assert landing.land("online_retail", ONLINE_RETAIL)["invoices/lines"] == 541_909
@@ -77,7 +103,7 @@ def test_a_file_that_is_not_the_data_of_an_adapter_is_named(home: Path, tmp_path
     row = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
     (tmp_path / "1.csv").write_text(head + row)
     (tmp_path / "2.csv").write_text(head + row.replace("HEART", "CAFÉ"), encoding="latin1")
-    with pytest.raises(errors.NotTheData, match=rf"is not the data of online_retail: .* in {tmp_path}/2\.csv$"):
+    with pytest.raises(errors.NotTheData, match=rf"is not the data of online_retail, .* in {tmp_path}/2\.csv$"):
         landing.land("online_retail", tmp_path)
 
 

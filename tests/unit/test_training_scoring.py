@@ -75,7 +75,8 @@ def plain(row: pd.Series) -> dict[str, Any]:
 
 
 def offer(row: pd.Series) -> Offer:
-    features = plain(row[[*INPUTS, "channel"]]) | {"attributes": row["customer"]}
+    # A reader gives features, and none of the keys: the channel is that of the offer.
+    features = plain(row[list(INPUTS)]) | {"attributes": row["customer"]}
     amount, days = plain(row[list(AFFINITY)]).values()
     return Offer(row["action_id"], row["channel"], features, row["attributes"], (amount, days), row["event_timestamp"])
 
