@@ -36,19 +36,17 @@ standing as (
 
     select * from observed
 
-    where not exists (
-
-        select 1 from grants
-
-        where
-            observed.source_system = grants.source_system
-            and observed.customer_key = grants.customer_key
-            and grants.channel in (observed.channel, 'any')
-            and observed.occurred_at < grants.effective_at
-            and grants.effective_at < observed.observation_date
-            and {{ known_as_of('grants', 'observed.observation_date') }}
-
-    )
+    where
+        not exists (
+            select 1 from grants
+            where
+                observed.source_system = grants.source_system
+                and observed.customer_key = grants.customer_key
+                and grants.channel in (observed.channel, 'any')
+                and observed.occurred_at < grants.effective_at
+                and grants.effective_at < observed.observation_date
+                and {{ known_as_of('grants', 'observed.observation_date') }}
+        )
 
 ),
 

@@ -51,7 +51,11 @@ candidates as (
 
     from interactions
 
-    where kind in (select kind from rules where not is_met_at_first)
+    where
+        kind in (
+            select kind from rules
+            where not is_met_at_first
+        )
 
 ),
 

@@ -1,5 +1,6 @@
 -- Every version of every line under every version of its invoice and of its customer's identity: known from when all were known, until
 -- one was replaced. A line belongs to the customer that its key belonged to at the time, so a merge changes nothing before its day.
+{%- set rates_mark = content_mark('stg_invoices__exchange_rates', lake_currency()) -%}
 {{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_invoices()) }}") }}
 
 with invoices as (
@@ -55,7 +56,7 @@ versions as (
         invoices.invoiced_at,
         greatest(lines.known_at, invoices.known_at, customer_keys.known_at) as known_at,
         least(lines.superseded_at, invoices.superseded_at, customer_keys.superseded_at) as superseded_at,
-        '{{ content_mark('stg_invoices__exchange_rates', lake_currency()) }}' as _rates,
+        '{{ rates_mark }}' as _rates,
         {{ this_build() }} as _built_at
 
     from lines

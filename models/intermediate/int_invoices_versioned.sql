@@ -1,5 +1,6 @@
 -- Every version of every invoice under every version of its customer's identity, with what its lines came to: known from when all that
 -- was known, until any of it was replaced.
+{%- set rates_mark = content_mark('stg_invoices__exchange_rates', lake_currency()) -%}
 {{ config(materialized='incremental', incremental_strategy='append', pre_hook="{{ forget(touched_invoices()) }}") }}
 
 with invoices as (
@@ -64,7 +65,7 @@ versions as (
         invoices.known_at as invoice_known_at,
         greatest(invoices.known_at, customer_keys.known_at, totals.known_at) as known_at,
         least(invoices.superseded_at, customer_keys.superseded_at, totals.superseded_at) as superseded_at,
-        '{{ content_mark('stg_invoices__exchange_rates', lake_currency()) }}' as _rates,
+        '{{ rates_mark }}' as _rates,
         {{ this_build() }} as _built_at
 
     from invoices

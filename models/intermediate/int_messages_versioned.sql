@@ -5,14 +5,15 @@
 with staged_messages as (
 
     select
-        messages.* exclude (superseded_at),
+        messages.* exclude (known_at, superseded_at),
         as_of.as_of_date,
+        messages.known_at as stated_known_at,
         -- A planned message that does not say when it became known is known now.
         case
             when messages.known_at = messages.sent_at and messages.sent_at >= as_of.as_of_date
                 then as_of.as_of_date - interval 1 second
             else messages.known_at
-        end as known_from
+        end as known_at
 
     from {{ ref('stg_communications__messages') }} as messages
     cross join {{ ref('int_as_of_date') }} as as_of
@@ -25,15 +26,14 @@ with staged_messages as (
 messages as (
 
     select
-        * exclude (known_at, known_from),
-        known_from as known_at,
-        sent_at >= as_of_date and known_from < as_of_date as is_planned,
+        *,
+        sent_at >= as_of_date and known_at < as_of_date as is_planned,
         case when is_planned then as_of_date else sent_at end as described_at,
-        lead(known_from) over (partition by source_system, message_id order by known_from, staged_messages.known_at) as superseded_at
+        lead(known_at) over (partition by source_system, message_id order by known_at, stated_known_at) as superseded_at
 
     from staged_messages
 
-    qualify coalesce(superseded_at > known_from, true)
+    qualify coalesce(superseded_at > known_at, true)
 
 ),
 
