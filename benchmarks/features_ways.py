@@ -39,7 +39,7 @@ def _millpond(folder: Path, size: Size) -> Read:
         f"""
         create table lake.intermediate.int_purchase_days_versioned as
         select *, 0::decimal(18, 4) as discount_amount, 1::bigint as line_count, purchase_date as known_at,
-            null::date as superseded_at
+            null::date as superseded_at, null::timestamp as _built_at
         from '{folder}/purchases.parquet' {first};
         create table lake.marts.customer_observations as from '{folder}/observations.parquet' {first};
         create table lake.intermediate.int_category_purchases_dated
