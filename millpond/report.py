@@ -209,7 +209,8 @@ def print_audit(out: Console, audited: Sequence[Audited]) -> None:
 
 def print_raw_check(out: Console, found: RawCheck) -> None:
     """Counts per table, then each reason for rejection with an example."""
-    table = Table(title="What a build would make of it", title_justify="left")
+    # Without edges the longest name of a table fits into 80 characters.
+    table = Table(title="What a build would make of it", title_justify="left", show_edge=False, pad_edge=False)
     for name in ("table", "rows", "accepted", "superseded", "duplicates", "rejected"):
         table.add_column(name, justify="left" if name == "table" else "right", overflow="fold")
     for raw_table, *counts in found.audit:
