@@ -8,7 +8,6 @@ customer come from one survival curve, so they can't contradict each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,9 @@ class RepurchaseTimingModel:
 
 
 def _require_sound(horizons: Sequence[int]) -> None:
-    if not len(horizons) or not all(isinstance(day, Integral) and 1 <= day <= LONGEST_HORIZON for day in horizons):
+    if not len(horizons) or not all(
+        isinstance(day, int | np.integer) and 1 <= day <= LONGEST_HORIZON for day in horizons
+    ):
         raise TrainingError(
             f"horizons {list(horizons)}: expected some, each of 1 to {LONGEST_HORIZON} whole days: ask for others"
         )

@@ -159,7 +159,7 @@ def _row(features: Mapping[str, Any], names: Sequence[str]) -> Floats:
         row = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
         # Slower, but it knows more nulls, and names what is no number.
-        return numbers(pd.DataFrame([values], columns=list(names)), names)[0]
+        row = numbers(pd.DataFrame([values], columns=list(names)), names).ravel()
     for name, value in zip(names, row, strict=True):
         if np.isinf(value):
             require_finite(name, np.array([value]))
