@@ -286,7 +286,7 @@ def test_two_who_are_told_apart_were_one_customer_until_that_day(told_apart: dic
     assert ann(date(2024, 2, 16)) != bob(date(2024, 2, 16))
     kinds = "select kind, identifier_kinds, happened_at::date from marts.customer_merges where customer_id = '{}'"
     assert ask(kinds.format(bob(IN_THE_END)) + " order by all") == [
-        ("merged", "email, loyalty_key, phone", date(2024, 1, 10)),
+        ("merged", "email, phone", date(2024, 1, 10)),
         ("separated", "phone", TOLD_APART_ON),
     ]
 
