@@ -1,23 +1,44 @@
+{%- set windows = [30, 90, 365] -%}
 with observations as (
 
     {{ new_observations() }}
 
 ),
 
--- A control message was withheld: the customer never saw it.
-sent as (
+messages as (
 
     select
         observations.customer_id,
         observations.observation_date,
         messages.channel,
-        'sent' as outcome,
+        messages.source_system,
+        messages.message_id,
         {{ days_between('cast(messages.sent_at as date)', 'observations.observation_date') }} as age_days
 
     from observations
     inner join {{ ref('int_messages_versioned') }} as messages on {{ observable('messages', 'sent_at') }}
 
+    -- A control message was withheld: the customer never saw it.
     where messages.direction = 'outbound' and messages.arm = 'treatment'
+
+),
+
+sent as (
+
+    select
+        customer_id,
+        observation_date,
+        channel,
+
+        {% for window in windows -%}
+        count(*) filter (where age_days <= {{ window }}) as sent_past_{{ window }}_days,
+        {% endfor -%}
+        count(*) as sent_ever,
+        min(age_days) as days_since_last_message
+
+    from messages
+
+    group by customer_id, observation_date, channel
 
 ),
 
@@ -42,37 +63,44 @@ answered as (
 
 outcomes as (
 
-    select * from sent
+    select
+        customer_id,
+        observation_date,
+        channel,
 
-    union all
+        {% for outcome in ['opened', 'clicked', 'responded'] -%}
+        {% for window in windows -%}
+        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ window }}) as {{ outcome }}_past_{{ window }}_days,
+        {% endfor -%}
+        count(*) filter (where outcome = '{{ outcome }}') as {{ outcome }}_ever,
+        {% endfor -%}
+        min(age_days) filter (where outcome = 'responded') as days_since_last_response
 
-    select * from answered
+    from answered
+
+    group by customer_id, observation_date, channel
 
 ),
 
 features as (
 
     select
-        customer_id,
-        channel,
+        sent.customer_id,
+        sent.channel,
 
         {% for outcome in ['sent', 'opened', 'clicked', 'responded'] -%}
-        {% for days in [30, 90, 365] -%}
-        count(*) filter (where outcome = '{{ outcome }}' and age_days <= {{ days }}) as channel_messages_{{ outcome }}_past_{{ days }}_days,
+        {% for window in ['past_30_days', 'past_90_days', 'past_365_days', 'ever'] -%}
+        coalesce({{ outcome }}_{{ window }}, 0) as channel_messages_{{ outcome }}_{{ window }},
         {% endfor -%}
-        count(*) filter (where outcome = '{{ outcome }}') as channel_messages_{{ outcome }}_ever,
         {% endfor -%}
-        min(age_days) filter (where outcome = 'sent') as channel_days_since_last_message,
-        min(age_days) filter (where outcome = 'responded') as channel_days_since_last_response,
-        cast(channel_messages_responded_ever as double) / nullif(channel_messages_sent_ever, 0) as channel_response_rate,
+        cast(sent.days_since_last_message as bigint) as channel_days_since_last_message,
+        cast(outcomes.days_since_last_response as bigint) as channel_days_since_last_response,
+        cast(coalesce(outcomes.responded_ever, 0) as double) / sent.sent_ever as channel_response_rate,
 
-        observation_date
+        sent.observation_date
 
-    from outcomes
-
-    group by customer_id, observation_date, channel
-
-    having channel_messages_sent_ever > 0
+    from sent
+    left join outcomes using (customer_id, observation_date, channel)
 
 )
 
