@@ -226,6 +226,7 @@ class TestLoop:
         query = f"select count(*), count(*) filter ({sound}) from predictions.response_propensity"
         assert ask(query) == [(1200, 1200)]
 
+    @pytest.mark.slow
     def test_decisions_count_who_would_respond_anyway_until_whom_contact_changes_is_proven(
         self, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

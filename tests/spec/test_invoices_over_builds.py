@@ -84,6 +84,7 @@ def test_a_credit_note_finds_the_line_that_it_credits_when_that_comes_later() ->
     assert ask(query) == [(2,)]
 
 
+@pytest.mark.slow
 def test_an_earlier_invoice_in_another_currency_is_said_and_changes_no_amount(home: Path) -> None:
     land_rates(home, "USD,2024-01-01,1", "EUR,2024-01-01,2")
     land(home, "first", {"invoices/invoices": f"{INVOICES}shop,i1,2024-01-05,ann,,,USD\nshop,i2,2024-01-05,ann,,,\n"})
@@ -103,6 +104,7 @@ def test_an_earlier_invoice_in_another_currency_is_said_and_changes_no_amount(ho
     assert amounts() == {"i0": 20, "i1": 10, "i2": 20}
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_corrected_or_taken_away_changes_what_a_full_refresh_would(home: Path) -> None:
     land_rates(home, "USD,2024-01-01,1", "EUR,2024-01-01,2", "GBP,2024-01-01,3")
     invoices = f"{INVOICES}shop,i1,2024-01-05,ann,,,USD\nshop,i2,2024-01-06,bob,,,GBP\nshop,i3,2024-01-06,cy,,,EUR\n"
