@@ -4,28 +4,41 @@ with observations as (
 
 ),
 
--- Only of what the customer held on the observation date. Values as decimals, so that sums do not depend on the order of rows.
-readings as (
+-- Only of what the customer held on the observation date. On their own: with them in one join, the engine would begin with readings by date.
+assets as (
 
     select
         observations.customer_id,
         observations.observation_date,
-        readings.* exclude (event_at, known_at, superseded_at, _built_at),
-        cast(readings.value as decimal(24, 8)) as y,
-        -{{ days_between('cast(readings.measured_at as date)', 'observations.observation_date') }} as x
+        assets.source_system,
+        assets.asset_id
 
     from observations
     inner join {{ ref('int_assets_versioned') }} as assets
         on
             {{ observable('assets', 'acquired_at') }}
             and coalesce(assets.released_at >= observations.observation_date, true)
+
+),
+
+-- Values as decimals, so that sums do not depend on the order of rows.
+readings as (
+
+    select
+        assets.customer_id,
+        assets.observation_date,
+        readings.* exclude (event_at, known_at, superseded_at, _built_at),
+        cast(readings.value as decimal(24, 8)) as y,
+        -{{ days_between('cast(readings.measured_at as date)', 'assets.observation_date') }} as x
+
+    from assets
     inner join {{ ref('stg_crm__asset_readings') }} as readings
         on
             assets.source_system = readings.source_system
             and assets.asset_id = readings.asset_id
-            and readings.measured_at < observations.observation_date
-            and readings.measured_at >= {{ add_days('observations.observation_date', -365) }}
-            and {{ known_as_of('readings', 'observations.observation_date') }}
+            and readings.measured_at < assets.observation_date
+            and readings.measured_at >= {{ add_days('assets.observation_date', -365) }}
+            and {{ known_as_of('readings', 'assets.observation_date') }}
 
     -- What no device can mean is beyond what such a decimal holds, too.
     where abs(readings.value) < 1e15
