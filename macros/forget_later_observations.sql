@@ -6,13 +6,15 @@
     {#- Named outside the condition, so that dbt sees the edge while it parses. -#}
     {% set as_of_date = ref('int_as_of_date') %}
     {% if is_incremental() %}
-        delete from {{ this }} where {{ is_forgotten(as_of_date) }}
+        delete from {{ this }} where observation_date >= {{ first_forgotten(as_of_date) }}
     {% endif %}
 {% endmacro %}
 
 
-{% macro is_forgotten(as_of_date) -%}
-    observation_date >= (select as_of_date from {{ as_of_date }}) or observation_date = (select max(observation_date) from {{ this }})
+{#- The date from which on observations are made anew. A literal, by which the engine leaves out the files of other dates. -#}
+{% macro first_forgotten(as_of_date) -%}
+    {%- set query = 'select least(as_of_date, (select max(observation_date) from ' ~ this ~ ')) from ' ~ as_of_date -%}
+    date '{{ run_query(query).columns[0][0] }}'
 {%- endmacro %}
 
 
@@ -68,17 +70,37 @@ where {{ in_batch('observations.observation_date') }}
 {%- endmacro %}
 
 
-{#- Dates, as literals, on which this feature model has other customers than there are: nearly always the newest alone. -#}
+{#- Dates, as literals, of which this feature model has other customers than there are: nearly always the newest alone. -#}
 {% macro dates_that_differ(counted, as_of_date) -%}
     {%- set dates = run_query(
-        'select counted.observation_date from ' ~ counted ~ ' as counted left join ('
-        ~ 'select observation_date, count(*) as customers, ' ~ set_hash('customer_id') ~ ' as customers_hash from ' ~ this
-        ~ ' where not (' ~ is_forgotten(as_of_date) ~ ') group by observation_date'
-        ~ ') as built on counted.observation_date = built.observation_date and counted.customers = built.customers'
-        ~ ' and counted.customers_hash = built.customers_hash where built.observation_date is null'
+        'select observation_date from ' ~ counted ~ ' where observation_date >= ' ~ first_forgotten(as_of_date)
+        ~ " or ('" ~ this.identifier ~ "', observation_date, customers, customers_hash) not in (from " ~ observations_built() ~ ')'
     ).columns[0].values() -%}
     {%- for date in dates -%}date '{{ date }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
 {%- endmacro %}
+
+
+{#- The sets of customers that each feature model was computed for. Not asked of its rows: some tell nothing of a customer by having none. -#}
+{% macro observations_built() -%}
+    {{ return(target.database ~ '.staging.observations_built') }}
+{%- endmacro %}
+
+
+{#- At the end of a run: the feature models that it built have all observations that are counted now. -#}
+{% macro keep_observations_built(results) %}
+    {% set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node') | selectattr('config.materialized', 'equalto', 'history')
+        | selectattr('schema', 'equalto', 'features') | map(attribute='alias') | list if execute and target.name != 'lint' else [] %}
+    {% if built %}
+        delete from {{ observations_built() }} where table_name in ('{{ built | join("', '") }}');
+
+        insert into {{ observations_built() }}
+
+        select built.table_name, counted.*
+
+        from (values ('{{ built | join("'), ('") }}')) as built (table_name)
+        cross join {{ built_relation('int_observations_counted') }} as counted
+    {% endif %}
+{% endmacro %}
 
 
 {#- Condition: a versioned row is the one that was known at 00:00 UTC of an observation date.

@@ -32,6 +32,7 @@
         {% do run_query('create or replace table memory.main.last_snapshot as select cast(max(snapshot_time) as varchar) as taken_at from ducklake_snapshots(' ~ quoted(target.database) ~ ')') %}
         {% do run_query('create schema if not exists ' ~ target.database ~ '.staging') %}
         {% do run_query('create table if not exists ' ~ new_beginnings() ~ ' (began_at timestamp, reason varchar)') %}
+        {% do run_query('create table if not exists ' ~ observations_built() ~ ' (table_name varchar, observation_date date, customers bigint, customers_hash ubigint)') %}
         {% set read = files_read() %}
         {% if read %}
             {% for row in run_query(files_read_otherwise(read)) %}

@@ -6,13 +6,13 @@
 
 {#-
     Condition: columns are among the keys that a query gives, which are gathered once for all models that ask the same, in the database in
-    memory. Where there are none it is false, and the engine reads nothing. A few thousand are written out by their last column: the engine
-    pushes a list into every scan, through joins, unions and aggregates at which a query stops.
+    memory. Where there are none it is false, and the engine reads nothing. A few are written out by their last column: the engine pushes a
+    list into every scan, through joins, unions and aggregates at which a query stops, but takes longer to plan it than it saves if it is long.
 -#}
 {% macro among(columns, keys) -%}
     {%- set gathered = gathered_once('touched', keys) -%}
     {%- set count, list = run_query(
-        "select count(*), case when count(*) <= 10000 then string_agg(distinct '''' || replace(" ~ columns[-1] ~ ", '''', '''''') || '''', ', ') end"
+        "select count(*), case when count(*) <= 1000 then string_agg(distinct '''' || replace(" ~ columns[-1] ~ ", '''', '''''') || '''', ', ') end"
         ~ ' from ' ~ gathered
     ).rows[0].values() -%}
     {%- if not count -%}false

@@ -1,5 +1,6 @@
 """A build after more raw files equals a build of all, whatever came late, corrected or before what it refers to."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -20,6 +21,9 @@ SCHEMA_VERSIONS: list[int] = []
 
 # After the first.
 FIRST_FEATURES: dict[str, list[tuple[Any, ...]]] = {}
+
+# Dates whose observations the second build asked for, of a model in which a customer without messages has no row.
+ASKED_DATES: set[str] = set()
 
 # When a row of the shop reached us, where the row itself does not say. A late invoice comes after its lines.
 ARRIVED_AT = {
@@ -118,6 +122,9 @@ def _grow(shop: Path, home: Path) -> None:
     # Tests of data too: after the first build they look at what it wrote.
     pipeline.build(as_of=SECOND)
     SCHEMA_VERSIONS.append(schema_version())
+    compiled = home / "target/compiled/millpond/models/features/customer_channel_communications.sql"
+    for dates in re.findall(r"built.observation_date in \((.*)\)", compiled.read_text()):
+        ASKED_DATES.update(re.findall(r"date '(.*?)'", dates))
 
 
 def build(as_of: date, *arguments: str, **variables: int) -> None:
@@ -145,6 +152,10 @@ def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
                 f" select count(*) filter (where _built_at = built_at), count(*) from {table}, newest"
             ).fetchall()[0]
             assert 0 < written < rows / 10
+
+
+def test_second_build_computes_the_newest_observations_only(grown: Path) -> None:
+    assert ASKED_DATES == {str(FIRST), str(SECOND)}
 
 
 def test_message_that_is_only_planned_is_no_step_of_a_customer(grown: Path) -> None:
