@@ -70,13 +70,26 @@ where {{ in_batch('observations.observation_date') }}
 {%- endmacro %}
 
 
-{#- Dates, as literals, of which this feature model has other customers than there are: nearly always the newest alone. -#}
+{#-
+    Dates, as literals, of which this feature model lacks observations: nearly always the newest alone. Where it was computed for another
+    set of customers its rows are asked, too: who was erased is missing from both.
+-#}
 {% macro dates_that_differ(counted, as_of_date) -%}
-    {%- set dates = run_query(
-        'select observation_date from ' ~ counted ~ ' where observation_date >= ' ~ first_forgotten(as_of_date)
-        ~ " or ('" ~ this.identifier ~ "', observation_date, customers, customers_hash) not in (from " ~ observations_built() ~ ')'
-    ).columns[0].values() -%}
-    {%- for date in dates -%}date '{{ date }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
+    {%- set first = first_forgotten(as_of_date) -%}
+    {%- set query %}
+        with otherwise as (
+            select * from {{ counted }}
+            where observation_date < {{ first }} and ('{{ this.identifier }}', observation_date, customers, customers_hash) not in (from {{ observations_built() }})
+        )
+        select observation_date from {{ counted }} where observation_date >= {{ first }}
+        union all
+        select observation_date from otherwise
+        where (observation_date, customers, customers_hash) not in (
+            select observation_date, count(*), {{ set_hash('customer_id') }} from {{ this }}
+            where observation_date in (select observation_date from otherwise) group by observation_date
+        )
+    {%- endset -%}
+    {%- for row in run_query(query).rows -%}date '{{ row[0] }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
 {%- endmacro %}
 
 

@@ -155,7 +155,7 @@ def test_second_build_reads_and_writes_only_what_changed(grown: Path) -> None:
 
 
 def test_second_build_computes_the_newest_observations_only(grown: Path) -> None:
-    assert ASKED_DATES == {str(FIRST), str(SECOND)}
+    assert {str(FIRST), str(SECOND)} == ASKED_DATES
 
 
 def test_message_that_is_only_planned_is_no_step_of_a_customer(grown: Path) -> None:
