@@ -25,7 +25,12 @@ WITHOUT_KEY = {"NESTED_LOOP_JOIN", "BLOCKWISE_NL_JOIN", "PIECEWISE_MERGE_JOIN", 
 HARDLY_GROW = {"int_as_of_date", "int_observation_dates", *(seed.stem for seed in settings.PROJECT.glob("seeds/*.csv"))}
 # What is said about any channel is said about each of the few that are named.
 CHANNELS = ("int_consent_statements_versioned", "int_consent_statements_versioned")
-# Of every fault that this test was written for, three of so many lakes show it.
+# As training asks a view, whose conditions make other joins look cheap.
+LABELS = """
+select * from labels.future_purchases
+where observation_date = date '2023-05-01' and purchase_date < date '2024-01-01' and known_date < date '2024-01-01'
+"""
+# Of every fault that this test was written for, two of so many lakes show it.
 LAKES = 12
 LARGEST = 10**7
 
@@ -96,7 +101,8 @@ def test_no_two_tables_that_grow_are_joined_without_a_key(seed: int, built_shop:
     resized(catalog, seed)
     with feast_lake.connect(f"sqlite:{catalog}", data_path=str(tmp_path), read_only=True) as connection:
         connection.execute("begin")
-        plans = {name: explained(connection, sql) for name, sql in statements(built_shop).items()}
+        asked = {**statements(built_shop), "labels of a date": LABELS}
+        plans = {name: explained(connection, sql) for name, sql in asked.items()}
     found = {name: joined_without_key(plan) - {CHANNELS} for name, plan in plans.items()}
     assert len(plans) > 100
     assert not {name: pairs for name, pairs in found.items() if pairs}
