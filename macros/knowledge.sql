@@ -77,3 +77,33 @@
 
     window so_far as (partition by {{ keys }} order by known_at)
 {%- endmacro %}
+
+
+{#-
+    Rows without those that say again what was said with these keys, or that were outdated when they became known: what was said last is the
+    same at any time, and the work grows with the rows and not with their pairs. Where one of them was taken back, all count.
+
+    rows: says, said_at, known_at and superseded_at; of one moment the word that sorts last holds.
+-#}
+{% macro telling_rows(rows, keys) -%}
+    select * exclude (newest_said_at, newest_says, is_any_replaced)
+
+    from (
+        select
+            *,
+            max(said_at) over earlier as newest_said_at,
+            max_by(says, (said_at, says)) over earlier as newest_says,
+            bool_or(superseded_at is not null) over (partition by {{ keys }}) as is_any_replaced
+
+        from {{ rows }}
+
+        window earlier as (
+            partition by {{ keys }} order by known_at, said_at, says rows between unbounded preceding and 1 preceding
+        )
+    ) as compared
+
+    where
+        is_any_replaced
+        or newest_says is null
+        or (says != newest_says and (said_at, says) > (newest_said_at, newest_says))
+{%- endmacro %}

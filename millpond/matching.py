@@ -20,6 +20,9 @@ SEED = 1
 SAMPLED_PAIRS = 1_000_000
 # Of pairs that are one person, about so many are joined by a key: it says how likely a match is before comparing.
 RECALL = 0.7
+# Records that share one of these are compared, unless more share it: of 50,000 with info@ each would be with all.
+COMPARED_BY = ("full_name", "birth_date", "email", "phone", "loyalty_key")
+MOST_SHARING = 200
 
 # Each record at present, with its e-mail and telephone in the spelling in which they join (newest first).
 RECORDS = """
@@ -129,8 +132,14 @@ def _trained(scratch: duckdb.DuckDBPyConnection, records: pa.Table) -> Any:
     """Splink's model: how often records agree by chance, from random pairs, and how often those that keys join do."""
     splink = _splink()
     scratch.register("records", records)
+    rare = ", ".join(
+        f"case when count(*) over (partition by {column}) <= {MOST_SHARING} then {column} end as rare_{column}"
+        for column in COMPARED_BY
+    )
+    # In order, so that the same pairs are drawn to learn from.
+    scratch.execute(f"create table candidates as select *, {rare} from records order by record_id")
     database = splink.DuckDBAPI(scratch)
-    linker = splink.Linker(database.register("records"), _settings(splink), log_level=logging.ERROR)
+    linker = splink.Linker(database.register("candidates"), _settings(splink), log_level=logging.ERROR)
     joined = [splink.block_on("customer_id")]
     linker.training.estimate_probability_two_random_records_match(joined, recall=RECALL)
     linker.training.estimate_u_using_random_sampling(max_pairs=SAMPLED_PAIRS, seed=SEED)
@@ -152,9 +161,7 @@ def _settings(splink: Any) -> Any:
             compare.ExactMatch("loyalty_key"),
             compare.ExactMatch("postal_code"),
         ],
-        blocking_rules_to_generate_predictions=[
-            splink.block_on(column) for column in ("full_name", "birth_date", "email", "phone", "loyalty_key")
-        ],
+        blocking_rules_to_generate_predictions=[splink.block_on(f"rare_{column}") for column in COMPARED_BY],
     )
 
 

@@ -28,9 +28,7 @@ offered as (
 
 products as (
 
-    select * from {{ ref('stg_invoices__products') }}
-
-    where category is not null
+    select * from {{ ref('int_product_categories_versioned') }}
 
 ),
 

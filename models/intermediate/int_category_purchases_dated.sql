@@ -12,9 +12,7 @@ with lines as (
 
 products as (
 
-    select * from {{ ref('stg_invoices__products') }}
-
-    where category is not null
+    select * from {{ ref('int_product_categories_versioned') }}
 
 ),
 

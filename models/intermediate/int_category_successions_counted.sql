@@ -11,17 +11,23 @@ changes as (
 
 ),
 
+known_days as (
+
+    select distinct known_at from changes
+
+),
+
 -- What becomes known on a day counts from the first observation date after it.
 days as (
 
     select
-        changes.known_at,
+        known_days.known_at,
         min(dates.observation_date) as observation_date
 
-    from changes
-    inner join {{ ref('int_observation_dates') }} as dates on changes.known_at < dates.observation_date
+    from known_days
+    inner join {{ ref('int_observation_dates') }} as dates on known_days.known_at < dates.observation_date
 
-    group by changes.known_at
+    group by known_days.known_at
 
 ),
 

@@ -23,6 +23,19 @@ grouped as (
 
 ),
 
+-- On their own: with slices in one join, an engine may join records with moments by time first.
+members as (
+
+    select
+        keys.record_id,
+        keys.known_at,
+        components.component_id
+
+    from {{ ref('int_identity_components') }} as components
+    inner join keys on components.record_id = keys.record_id
+
+),
+
 -- Alone when first known and whenever nothing joins it.
 states as (
 
@@ -37,15 +50,15 @@ states as (
     union all
 
     select
-        keys.record_id,
-        coalesce(grouped.customer_id, keys.record_id) as customer_id,
+        members.record_id,
+        coalesce(grouped.customer_id, members.record_id) as customer_id,
         slices.starts_at as known_at,
         1 as place
 
-    from {{ ref('int_identity_components') }} as components
-    inner join {{ ref('int_identity_slices') }} as slices on components.component_id = slices.component_id
-    inner join keys on components.record_id = keys.record_id and slices.starts_at >= keys.known_at
-    left join grouped on components.record_id = grouped.record_id and slices.starts_at = grouped.starts_at
+    from members
+    inner join {{ ref('int_identity_slices') }} as slices
+        on members.component_id = slices.component_id and members.known_at <= slices.starts_at
+    left join grouped on members.record_id = grouped.record_id and slices.starts_at = grouped.starts_at
 
 ),
 

@@ -29,31 +29,43 @@ in_question as (
 
 ),
 
+-- On their own: with slices in one join, an engine may join edges with moments by time first.
+members as (
+
+    select
+        in_question.told_apart_at,
+        components.component_id,
+        edges.*
+
+    from in_question
+    inner join components on in_question.component_id = components.component_id
+    inner join {{ ref('int_identity_edges') }} as edges on components.record_id = edges.record_id
+
+),
+
 edges as (
 
     select
-        edges.record_id,
-        edges.other_record_id,
-        edges.identifier_kind,
+        members.record_id,
+        members.other_record_id,
+        members.identifier_kind,
         row_number() over (
             partition by slices.component_id, slices.starts_at
             order by
-                edges.identifier_kind != 'confirmed', edges.known_at, others.known_at, others.source_system, others.customer_key,
-                edges.record_id, edges.identifier_kind
+                members.identifier_kind != 'confirmed', members.known_at, others.known_at, others.source_system, others.customer_key,
+                members.record_id, members.identifier_kind
         ) as place,
 
         slices.starts_at
 
-    from in_question
+    from members
     inner join {{ ref('int_identity_slices') }} as slices
-        on in_question.component_id = slices.component_id and in_question.told_apart_at <= slices.starts_at
-    inner join components as members on in_question.component_id = members.component_id
-    inner join {{ ref('int_identity_edges') }} as edges
         on
-            members.record_id = edges.record_id
-            and edges.known_at <= slices.starts_at
-            and coalesce(edges.dropped_at, timestamp '9999-12-31') > slices.starts_at
-    inner join {{ ref('int_customer_keys_united') }} as others on edges.other_record_id = others.record_id
+            members.component_id = slices.component_id
+            and members.told_apart_at <= slices.starts_at
+            and members.known_at <= slices.starts_at
+            and coalesce(members.dropped_at, timestamp '9999-12-31') > slices.starts_at
+    inner join {{ ref('int_customer_keys_united') }} as others on members.other_record_id = others.record_id
 
 )
 

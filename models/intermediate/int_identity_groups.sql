@@ -1,7 +1,13 @@
 -- Which records were joined with each other, from each moment at which that changed until the next.
+-- On their own: with slices in one join, an engine may join edges with moments by time first.
 with joined_ever as (
 
-    select * from {{ ref('int_identity_components') }}
+    select
+        edges.*,
+        components.component_id
+
+    from {{ ref('int_identity_edges') }} as edges
+    inner join {{ ref('int_identity_components') }} as components on edges.record_id = components.record_id
 
 ),
 
@@ -12,11 +18,10 @@ edges as (
         edges.record_id as node,
         edges.other_record_id as other_node
 
-    from {{ ref('int_identity_edges') }} as edges
-    inner join joined_ever as members on edges.record_id = members.record_id
+    from joined_ever as edges
     inner join {{ ref('int_identity_slices') }} as slices
         on
-            members.component_id = slices.component_id
+            edges.component_id = slices.component_id
             and edges.known_at <= slices.starts_at
             and coalesce(edges.dropped_at, timestamp '9999-12-31') > slices.starts_at
     left join {{ ref('int_identity_edges_refused') }} as refused

@@ -14,9 +14,16 @@ with evidence as (
 
 ),
 
+-- Of most customers nothing is known but that hundreds of messages were received.
+telling as (
+
+    {{ telling_rows('evidence', 'customer_id, channel, evidence, record_id') }}
+
+),
+
 periods as (
 
-    {{ knowledge_periods('evidence', 'customer_id, channel') }}
+    {{ knowledge_periods('telling', 'customer_id, channel') }}
 
 ),
 
@@ -27,21 +34,21 @@ newest as (
     select
         periods.customer_id,
         periods.channel,
-        evidence.evidence,
-        evidence.record_id,
-        max_by(evidence.says, (evidence.said_at, evidence.says)) as says,
+        telling.evidence,
+        telling.record_id,
+        max_by(telling.says, (telling.said_at, telling.says)) as says,
         periods.known_at,
         periods.superseded_at
 
     from periods
-    inner join evidence
+    inner join telling
         on
-            periods.customer_id = evidence.customer_id
-            and periods.channel = evidence.channel
-            and {{ known_in('evidence', 'periods') }}
+            periods.customer_id = telling.customer_id
+            and periods.channel = telling.channel
+            and {{ known_in('telling', 'periods') }}
 
     group by
-        periods.customer_id, periods.channel, evidence.evidence, evidence.record_id, periods.known_at, periods.superseded_at
+        periods.customer_id, periods.channel, telling.evidence, telling.record_id, periods.known_at, periods.superseded_at
 
 ),
 

@@ -13,27 +13,38 @@ with customers as (
 
 ),
 
+-- On their own: with purchase days in one join, an engine may join observations with these by date first.
+observed as (
+
+    select
+        customers.*,
+        observations.observation_date
+
+    from {{ ref('customer_observations') }} as observations
+    inner join customers on observations.customer_id = customers.customer_id
+
+),
+
 future_purchases as (
 
     select
-        observations.customer_id,
+        observed.customer_id,
 
-        {{ days_between('observations.observation_date', 'purchase_days.purchase_date') }} as days_to_purchase,
+        {{ days_between('observed.observation_date', 'purchase_days.purchase_date') }} as days_to_purchase,
         purchase_days.net_amount,
 
-        observations.observation_date,
+        observed.observation_date,
         purchase_days.purchase_date,
-        greatest(purchase_days.known_at, customers.known_at) as known_date,
-        least(purchase_days.superseded_at, customers.superseded_at) as superseded_date
+        greatest(purchase_days.known_at, observed.known_at) as known_date,
+        least(purchase_days.superseded_at, observed.superseded_at) as superseded_date
 
-    from {{ ref('customer_observations') }} as observations
+    from observed
     cross join {{ ref('int_as_of_date') }} as as_of
-    inner join customers on observations.customer_id = customers.customer_id
     inner join {{ ref('int_purchase_days_versioned') }} as purchase_days
         on
-            customers.later_customer_id = purchase_days.customer_id
-            and {{ overlap('customers', 'purchase_days') }}
-            and purchase_days.purchase_date >= observations.observation_date
+            observed.later_customer_id = purchase_days.customer_id
+            and {{ overlap('observed', 'purchase_days') }}
+            and purchase_days.purchase_date >= observed.observation_date
             and purchase_days.known_at < as_of.as_of_date
 
 )

@@ -32,47 +32,62 @@ believed as (
 
 ),
 
-instants as (
-
-    select distinct
-        customer_id,
-        channel,
-        purpose,
-        known_at,
-        effective_at as valid_from
-
-    from believed
-
-),
-
--- Of two statements of one moment the more restrictive holds: "withdrawn" sorts after "granted".
+-- Of two statements of one moment the more restrictive holds.
 by_record as (
 
     select
-        believed.* exclude (record_id, status, effective_at),
-        max_by(believed.status, (believed.effective_at, believed.status)) as status,
-        instants.valid_from
+        * exclude (status, effective_at),
+        effective_at as valid_from,
+        cast(bool_or(status = 'withdrawn') as integer) as is_withdrawn
 
     from believed
-    inner join instants using (customer_id, channel, purpose, known_at)
 
-    where believed.effective_at <= instants.valid_from
+    group by customer_id, channel, purpose, known_at, superseded_at, record_id, effective_at
 
-    group by customer_id, channel, purpose, known_at, believed.superseded_at, believed.record_id, instants.valid_from
+),
+
+-- By how many the records that have withdrawn become more or fewer: so the work grows with the statements, and not with their pairs.
+turns as (
+
+    select
+        * exclude (record_id, is_withdrawn),
+        is_withdrawn - coalesce(lag(is_withdrawn) over (
+            partition by customer_id, channel, purpose, known_at, record_id order by valid_from
+        ), 0) as more_withdrawn
+
+    from by_record
+
+),
+
+by_instant as (
+
+    select
+        * exclude (more_withdrawn),
+        sum(more_withdrawn) as more_withdrawn
+
+    from turns
+
+    group by customer_id, channel, purpose, known_at, superseded_at, valid_from
+
+),
+
+states as (
+
+    select
+        * exclude (more_withdrawn),
+        case when sum(more_withdrawn) over so_far > 0 then 'withdrawn' else 'granted' end as status
+
+    from by_instant
+
+    window so_far as (partition by customer_id, channel, purpose, known_at order by valid_from)
 
 ),
 
 changed as (
 
-    select
-        * exclude (status),
-        max(status) as status
+    select * from states
 
-    from by_record
-
-    group by customer_id, channel, purpose, known_at, superseded_at, valid_from
-
-    qualify max(status) is distinct from lag(max(status)) over (partition by customer_id, channel, purpose, known_at order by valid_from)
+    qualify status is distinct from lag(status) over (partition by customer_id, channel, purpose, known_at order by valid_from)
 
 ),
 

@@ -30,11 +30,12 @@ apart as (
         edges.other_record_id,
         edges.known_at
 
+    -- Left joins: else an engine may join components with all others first.
     from edges
-    inner join components on edges.record_id = components.record_id
-    inner join components as other_components on edges.other_record_id = other_components.record_id
+    left join components on edges.record_id = components.record_id
+    left join components as other_components on edges.other_record_id = other_components.record_id
 
-    where components.component_id != other_components.component_id
+    where components.component_id is distinct from other_components.component_id
 
     union all
 

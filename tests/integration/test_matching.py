@@ -17,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 SPLINK = pytest.mark.skipif(importlib.util.find_spec("splink") is None, reason="the extra splink is not installed")
 
+SHARING = matching.MOST_SHARING + 100
+
 # 200 persons in a shop and in a CRM. The first 150 give both the same e-mail, the others a different one to each; of
 # these, 10 are somebody else of the same name.
 PERSONS = """
@@ -79,6 +81,26 @@ def test_pair_that_was_reviewed_is_not_proposed_again(built: Path) -> None:
             "insert into seeds.reviewed_matches values ('shop', 'shop150', 'crm', 'crm150', false, date '2024-03-01')"
         )
     assert matching.propose(threshold=0.9) == 39
+
+
+@SPLINK
+def test_records_that_share_with_hundreds_are_compared_by_what_few_share() -> None:
+    """Hundreds show one e-mail and telephone; two of them are one person, by name and date of birth."""
+    records = duckdb.sql(
+        f"""
+        select
+            'desk' || n as record_id, record_id as customer_id, 'Clerk ' || n % {SHARING - 1} as full_name,
+            date '2010-01-01' + cast(n % {SHARING - 1} as integer) as birth_date, 'info@example.org' as email,
+            '+4930123456' as phone, cast(null as varchar) as loyalty_key, 'Z1' as postal_code
+        from range({SHARING}) as records (n)
+        union all
+        select customer_key, email, full_name, birth_date, email, null, null, postal_code from ({PERSONS})
+        order by record_id
+        """
+    ).to_arrow_table()
+    pairs = matching.probable_pairs(records, threshold=0).select(["record_id", "other_record_id"]).to_pylist()
+    shared = {frozenset(pair.values()) for pair in pairs if pair["record_id"].startswith("desk")}
+    assert shared == {frozenset(("desk0", f"desk{SHARING - 1}"))}
 
 
 @SPLINK
