@@ -128,6 +128,41 @@ def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
     assert len(duckdb.sql(f"from '{file}'").fetchall()) == 3
 
 
+def test_a_malformed_row_in_quarantine_is_found_by_a_key_of_several_words(home: Path) -> None:
+    file = written(home, "export/a.parquet", b"")
+    lines = ['shop,v1,"O\'Neil ""Al"", Ü/1"', "shop,v2,O'Neil Al", "shop,v3,Al, Ü/1", "till,v4,O'Neil Al Ü/1"]
+    with duckdb.connect() as connection:
+        rows = "select 'visits' as raw_table, to_json({'_line': unnest($lines)}) as raw_row"
+        connection.execute(f"copy ({rows}) to '{file}' (format parquet)", {"lines": lines})
+        names = {"customer_id": set(), "customer_key": {'shop/O\'Neil "Al", Ü/1'}}
+        person.remember(connection, names)
+        assert forgetting.forget_in(connection, file, names) == 1
+        assert "v1" not in str(connection.execute(f"from '{file}'").fetchall())
+
+
+def test_an_id_that_ended_in_another_is_that_of_who_has_its_record(home: Path) -> None:
+    keys = """
+        values
+            ('a', 'a', 'shop', '17'), ('b', 'b', 'till', '4'), ('b', 'a', 'till', '4'),
+            ('c', 'a', 'shop', '18'), ('c', 'c', 'shop', '18')
+    """
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as lake")
+        connection.execute("create schema lake.marts")
+        connection.execute("create schema lake.intermediate")
+        versions = f"from ({keys}) as versions (record_id, customer_id, source_system, customer_key)"
+        connection.execute(f"create table lake.intermediate.int_customer_keys_versioned as {versions}")
+        # c was one with a for a while, and is not any more.
+        now = "values ('a', 'shop', '17'), ('a', 'till', '4'), ('c', 'shop', '18')"
+        connection.execute(
+            f"create table lake.marts.customer_keys as from ({now}) as keys (customer_id, source_system, customer_key)"
+        )
+        for who in ("b", "a", "till/4"):
+            names = person.find(connection, [who])
+            assert names["customer_key"] == {"shop/17", "till/4"}
+            assert names["customer_id"] == {"a", "b"}
+
+
 def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
     file = written(home, "raw/crm/cases/a.parquet", b"")
     rows = """
@@ -250,6 +285,9 @@ def test_sql_and_python_hash_alike(home: Path) -> None:
         ("export.csv", b"customer_key,amount\n17,3\n", "rows"),
         ("reports/ann@x.org.html", b"", "name of the file"),
         ("raw/broken.parquet", b"no parquet: ann@x.org", "lines"),
+        ("notes.txt", b"I am ann@x.org.Thanks", "lines"),
+        ("notes.txt", b"who = 'ann@x.org' or b'ann@x.org'", "lines"),
+        ("notes.txt", b"shop/17. And so on", "lines"),
     ],
 )
 def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> None:
@@ -264,6 +302,8 @@ def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> 
         ("logs/dbt.log", b"shop wrote 170 rows in 2024-01-17"),
         ("raw/crm/cases/a.csv", b"source_system,case_id,customer_key,amount\ntill,17,17,17\n"),
         ("raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,17,18\n"),
+        ("raw/crm/customers/a.csv", b"source_system,customer_key,email\nshop,18,ann@x.org.uk\nshop,19,o'ann@x.org\n"),
+        ("notes.txt", b"shop/17/2, shop/17.2 and ann@x.org.uk"),
         (traces.JOURNAL, b"ann@x.org"),
     ],
 )
@@ -291,6 +331,37 @@ def test_a_database_that_cannot_be_searched_is_named(home: Path) -> None:
     assert found(home) == []
     file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 4096)
     assert found(home) == [traces.Trace("notes.db", "database that cannot be read", 1)]
+
+
+def test_a_row_of_a_database_is_told_from_one_that_only_looks_like_it(home: Path) -> None:
+    file = written(home, "notes.db", b"")
+    with sqlite3.connect(file) as database:
+        database.execute("create table notes (source_system text, customer_key text, email text)")
+        rows = [("till", "17", "joann@x.org"), ("shop", "18", "ann@x.org.uk"), ("shop", "19", None)]
+        database.executemany("insert into notes values (?, ?, ?)", rows)
+    assert found(home) == []
+    with sqlite3.connect(file) as database:
+        rows = [("shop", "17", None), ("shop", "20", "Ann@x.org"), (None, "17", None)]
+        database.executemany("insert into notes values (?, ?, ?)", rows)
+    database.close()
+    assert traces.Trace("notes.db", "rows of table notes", 3) in found(home)
+
+
+def test_a_database_is_searched_for_many_persons_at_once(home: Path) -> None:
+    file = written(home, "notes.db", b"")
+    with sqlite3.connect(file) as database:
+        database.execute("create table notes (a text, b text, customer_key text)")
+        database.execute("insert into notes values ('x', 'mail 499@x.org', '7')")
+    database.close()
+    names = {"contact": {f"{n}@x.org" for n in range(500)}, "customer_key": {f"shop/{n}" for n in range(100, 600)}}
+    with duckdb.connect() as connection:
+        assert traces.Trace("notes.db", "rows of table notes", 1) in traces.scan(connection, names)
+
+
+def test_trace_is_found_of_an_umlaut_in_capitals(home: Path) -> None:
+    written(home, "notes.txt", "ZOË@X.ORG\nzoë@x.org\nzoe@x.org\n".encode())
+    with duckdb.connect() as connection:
+        assert traces.scan(connection, {"contact": {"zoë@x.org"}}) == [traces.Trace("notes.txt", "lines", 2)]
 
 
 def test_trace_is_found_of_a_key_in_capitals(home: Path) -> None:
