@@ -3,12 +3,14 @@
 import gzip
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from millpond import csv_records, erasure, errors, forgetting, person, pipeline, tombstones, traces
+import feast_lake
+from millpond import csv_records, erasure, errors, forgetting, lake, person, pipeline, settings, tombstones, traces
 
 ANN = {
     "customer_id": {"72793ebab4f630b2"},
@@ -103,6 +105,21 @@ def test_malformed_rows_cost_nobody_else_a_row_and_do_not_keep_a_person(home: Pa
         b"shop,m6,18,2024-01-05,Caf\xe9\n"
     )
     assert events.read_bytes() == b"source_system,message_id\nshop,m4\n"
+
+
+def test_what_a_first_build_that_failed_had_written_goes_too(home: Path) -> None:
+    written(home, "raw/crm/cases/a.csv", b"source_system,case_id,customer_key\nshop,c1,17\nshop,c2,18\n")
+    with suppress(ZeroDivisionError), lake.writing(), duckdb.connect() as connection:
+        connection.execute("load ducklake; load sqlite_scanner")
+        branch = feast_lake.in_course(settings.catalog_address()).place().catalog
+        options = f"data_path '{settings.data_path()}', data_inlining_row_limit 0"
+        connection.execute(f"attach 'ducklake:{branch}' as lake ({options})")
+        connection.execute("create table lake.main.cases as select 'shop' as source_system, 17 as customer_key")
+        raise ZeroDivisionError
+    assert (home / "lake" / "failed.sqlite").exists()
+    assert [trace.file.split("/")[0] for trace in found(home)] == ["lake", "raw"]
+    assert erasure.erase(erasure.whom(["shop/17"]), on_step=pipeline.nothing)[1] == []
+    assert not (home / "lake" / "failed.sqlite").exists()
 
 
 def test_a_table_in_another_encoding_is_named(home: Path) -> None:
