@@ -13,7 +13,8 @@ from typing import NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import person, relations, settings
+from millpond import csv_records, person, relations, settings
+from millpond.errors import UnreadableFile
 from millpond.person import Names
 
 SQLITE, PARQUET, GZIP = b"SQLite format 3\x00", b"PAR1", b"\x1f\x8b"
@@ -126,13 +127,9 @@ def is_artefact(file: Path) -> bool:
 
 
 def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Search) -> Iterator[Trace]:
-    try:
-        if source := _table(file):
-            count = _rows_in_table(connection, source, search)
-            return iter([Trace(name, "rows", count)] if count else [])
-    except duckdb.Error:
-        # A file that is not what it is called is read as bytes.
-        pass
+    count = _rows(connection, file, search)
+    if count is not None:
+        return iter([Trace(name, "rows", count)] if count else [])
     lines = count_lines(file, search)
     return iter(
         [
@@ -140,6 +137,26 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Se
             *(_traces_in_database(file, name, search) if _begins_with(file, SQLITE) else []),
         ]
     )
+
+
+def _rows(connection: DuckDBPyConnection, file: Path, search: Search) -> int | None:
+    """Rows of a table that name the person; None: it is no table, or not what it is called, and read as bytes."""
+    source = _table(file)
+    try:
+        return _rows_in_table(connection, source, search) if source else None
+    except duckdb.Error:
+        return _rows_of_csv(connection, file, search) if file.suffix == ".csv" else None
+
+
+def _rows_of_csv(connection: DuckDBPyConnection, file: Path, search: Search) -> int | None:
+    """The same of a CSV of which a build rejects rows as malformed: only these are read as texts."""
+    try:
+        sound = relations.csv_table(connection, "sound records", file)
+        count = _rows_in_table(connection, sound.sql, search)
+    except (duckdb.Error, UnreadableFile):
+        return None
+    texts = (text.encode("utf-8", "surrogateescape") for text in csv_records.malformed(file))
+    return count + sum(search.in_line(text, is_artefact=False) for text in texts)
 
 
 def _table(file: Path) -> str | None:

@@ -128,6 +128,15 @@ def test_a_table_in_another_encoding_is_named(home: Path) -> None:
         erasure.whom(["shop/17"])
 
 
+def test_sound_rows_beside_a_malformed_one_are_searched_as_rows_and_not_as_texts(home: Path) -> None:
+    head = b"source_system,case_id,customer_key,opened_at\n"
+    sound = b"shop,c1,18,2024-01-05 17:00\n\nshop,17,18,2024-01-05\n"
+    written(home, "raw/crm/cases/a.csv", head + sound + b"shop,c2,18\n")
+    assert found(home) == []
+    written(home, "raw/crm/cases/a.csv", head + sound + b"shop,c2,17\n" + b"shop,c3,17,2024-01-05\n")
+    assert found(home) == [traces.Trace("raw/crm/cases/a.csv", "rows", 2)]
+
+
 def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
     file = written(home, "export/a.parquet", b"")
     rows = """
