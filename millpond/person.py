@@ -144,7 +144,15 @@ def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
     }
     relations = [*lake_tables(connection), *raw_tables(connection, settings.raw_folder())]
     _add_keys(connection, names, relations)
+    if whole := _whole(names["customer_key"]) - names["customer_key"]:
+        names["customer_key"] |= whole
+        _add_keys(connection, names, relations)
     return _with_what_hangs_on(connection, relations, names)
+
+
+def _whole(keys: set[str]) -> set[str]:
+    """Numbers without .0: to a build 17 is 17.0 where another Parquet file of the folder has keys with decimals."""
+    return {re.sub(r"/(\d+)\.0$", r"/\1", key) for key in keys}
 
 
 def find_in(connection: DuckDBPyConnection, relations: list[Relation], customer_keys: set[str]) -> Names:
