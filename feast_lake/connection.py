@@ -196,6 +196,9 @@ def _attach_options(*, data_path: str | None, snapshot: int | None, read_only: b
         options.append("READ_ONLY")
     elif snapshot is not None:
         raise LakeError(f"Snapshot {snapshot} is the past; only the newest can be written to")
+    else:
+        # Rows lie in data files only: else few of them go into the catalog, each table with two more beside it.
+        options.append("DATA_INLINING_ROW_LIMIT 0")
     if data_path is not None:
         folder = data_path if "://" in data_path else str(expand_path(data_path))
         options += [f"DATA_PATH {literal(folder)}", "OVERRIDE_DATA_PATH true"]

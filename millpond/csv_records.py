@@ -79,6 +79,15 @@ def batches(file: Path) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, _batches(file, schema))
 
 
+def malformed(file: Path) -> Iterator[str]:
+    """The records that `batches` leaves out, as they stand."""
+    with open_text(file) as source:
+        found = records(source)
+        width = len(header(found)[0])
+        # An empty line is no record.
+        yield from (text for values, text in found if values is None or 0 < len(values) < width)
+
+
 def _batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     width = len(schema.names)
     with open_text(file) as source:

@@ -204,9 +204,7 @@ def _lake(names: Names) -> Removed:
 
 def _past(names: Names) -> Removed:
     """Snapshots that hold them, and the data files of those."""
-    if lake.exists():
-        with lake.connect(read_only=False) as connection:
-            maintenance.forget_past(connection)
+    maintenance.forget_past()
     return {}
 
 

@@ -17,6 +17,18 @@ from training.dataset import CUSTOMER_VALUE, RESPONSE_PROPENSITY, SERVICES, UPLI
 KINDS = ("parquet", "csv")
 FAMILIES = ("crm", "invoices", "communications")
 
+# What people wrote down of records; with a key that nobody has it joins nobody and tells nobody apart.
+REVIEWED_UNKNOWN = """
+select concat(source_system, '/', customer_key)
+from (
+    select source_system, customer_key from seeds.reviewed_matches
+    union
+    select other_source_system, other_customer_key from seeds.reviewed_matches
+) as reviewed
+anti join intermediate.int_customer_keys_united as keys using (source_system, customer_key)
+order by all
+"""
+
 NEEDS = {
     CUSTOMER_VALUE: "purchases of known amount",
     UPLIFT: "messages that were withheld by design",
@@ -52,6 +64,7 @@ def _checks() -> Iterator[Check]:
         return
     with lake.connect() as connection:
         yield from _lake(connection)
+        yield from _reviewed(connection)
         yield from _models(connection)
     yield _online()
 
@@ -105,6 +118,18 @@ def _lake(connection: DuckDBPyConnection) -> Iterator[Check]:
         yield Check(f"newest of {family}", True, str(known_at) if known_at else "no dated rows")
     decided = lake.has_table(connection, "decisions", "next_best_actions")
     yield Check("decisions", decided, "made" if decided else "none: run `millpond decide`")
+
+
+def _reviewed(connection: DuckDBPyConnection) -> Iterator[Check]:
+    tables = (("seeds", "reviewed_matches"), ("intermediate", "int_customer_keys_united"))
+    if not all(lake.has_table(connection, *table) for table in tables):
+        return
+    unknown = [key for (key,) in connection.execute(REVIEWED_UNKNOWN).fetchall()]
+    if unknown:
+        advice = "mend the keys in seeds/reviewed_matches.csv, or remove their rows, then `millpond build`"
+        yield Check(
+            "reviewed matches", False, f"nobody has {len(unknown):,} of the keys, such as {unknown[0]}: {advice}"
+        )
 
 
 def _newest(connection: DuckDBPyConnection, family: str) -> datetime | None:

@@ -63,6 +63,13 @@ def connect_failed() -> duckdb.DuckDBPyConnection:
     return _open(place, read_only=True)
 
 
+def forget_failed() -> None:
+    """Under `writing`: keep what the last step that failed had written no longer."""
+    if branch := feast_lake.in_course(settings.catalog_address()):
+        # A branch takes its place.
+        branch.place()
+
+
 def _open(place: feast_lake.Place, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     return feast_lake.connect(place.catalog, data_path=settings.data_path(), read_only=read_only, schema=place.schema)
 

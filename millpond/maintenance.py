@@ -106,11 +106,18 @@ def pinned_snapshots() -> set[int]:
     return {int(found[1]) for card in cards if card.exists() and (found := PINNED.search(card.read_text()))}
 
 
-def forget_past(connection: DuckDBPyConnection) -> None:
-    """Leave only the newest snapshot, and only its files."""
-    connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
-    connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-    connection.execute("call ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+def forget_past() -> None:
+    """Leave only the newest snapshot, and only its files; of a lake that was never published nothing."""
+    if lake.exists():
+        with lake.connect(read_only=False) as connection:
+            connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
+            connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
+            connection.execute("call ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+    elif not settings.catalog().exists():
+        # What builds wrote that failed or were killed.
+        lake.forget_failed()
+        for file in (one for one in settings.data_folder().rglob("*") if one.is_file()):
+            file.unlink()
 
 
 def databases() -> Iterator[Path]:

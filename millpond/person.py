@@ -78,12 +78,17 @@ def _json_name(column: str, key: str) -> str:
 
 def _line_names(column: str) -> str:
     """Condition: a malformed CSV row has a key of the person and the name of its system among its words."""
-    words = f"""regexp_extract_all({_json_value(column, "_line")}, '[^,;"\\s]+')"""
+    line = _words(_json_value(column, "_line"))
+    system, key = _words("value[:strpos(value, '/') - 1]"), _words("value[strpos(value, '/') + 1:]")
     return (
         f"exists (select 1 from temp.main.person where kind in {KEYS} and strpos(value, '/') > 1"
-        f" and list_contains({words}, value[:strpos(value, '/') - 1])"
-        f" and list_contains({words}, value[strpos(value, '/') + 1:]))"
+        f" and contains({line}, {system}) and contains({line}, {key}))"
     )
+
+
+def _words(text: str) -> str:
+    """A text with one blank before, between and after its words, for a key may be of several; quotes are none of it."""
+    return f"""regexp_replace(concat(' ', {text}, ' '), '[,;"\\s]+', ' ', 'g')"""
 
 
 def kept_columns(columns: Collection[str], condition: str) -> str | None:
@@ -139,7 +144,15 @@ def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
     }
     relations = [*lake_tables(connection), *raw_tables(connection, settings.raw_folder())]
     _add_keys(connection, names, relations)
+    if whole := _whole(names["customer_key"]) - names["customer_key"]:
+        names["customer_key"] |= whole
+        _add_keys(connection, names, relations)
     return _with_what_hangs_on(connection, relations, names)
+
+
+def _whole(keys: set[str]) -> set[str]:
+    """Numbers without .0: to a build 17 is 17.0 where another Parquet file of the folder has keys with decimals."""
+    return {re.sub(r"/(\d+)\.0$", r"/\1", key) for key in keys}
 
 
 def find_in(connection: DuckDBPyConnection, relations: list[Relation], customer_keys: set[str]) -> Names:
@@ -158,6 +171,8 @@ def _with_what_hangs_on(connection: DuckDBPyConnection, relations: list[Relation
 def _add_keys(connection: DuckDBPyConnection, names: Names, relations: list[Relation]) -> None:
     """A person is all keys of a customer_id today, and every id that only these keys had."""
     linking = [one for one in relations if {"customer_id", "source_system", "customer_key"} <= set(one.columns)]
+    records = [one for one in relations if {"record_id", "source_system", "customer_key"} <= set(one.columns)]
+    _add_keys_of_ids(connection, names, records)
     for mart in (one for one in linking if one.name == "marts.customer_keys"):
         remember(connection, names)
         ids = f"select customer_id from {mart.sql} where {rows_naming(mart.columns)}"
@@ -169,12 +184,21 @@ def _add_keys(connection: DuckDBPyConnection, names: Names, relations: list[Rela
             names["customer_key"].add(customer_key)
     remember(connection, names)
     mine = rows_naming(["source_system", "customer_key"])
-    for one in (one for one in relations if {"record_id", "source_system", "customer_key"} <= set(one.columns)):
+    for one in records:
         rows = connection.execute(f"select distinct record_id from {one.sql} where {mine}").fetchall()
         names["customer_id"] |= {row[0] for row in rows}
     for one in linking:
         rows = connection.execute(f"select customer_id from {one.sql} group by 1 having bool_and({mine})").fetchall()
         names["customer_id"] |= {row[0] for row in rows}
+
+
+def _add_keys_of_ids(connection: DuckDBPyConnection, names: Names, records: list[Relation]) -> None:
+    """An id is that of its oldest record, also when it has ended in another: whoever asks for it means that record."""
+    remember(connection, names)
+    mine = rows_naming(["record_id"], ["customer_id"])
+    for one in records:
+        rows = connection.execute(f"select distinct {keyed('customer_key')} from {one.sql} where {mine}").fetchall()
+        names["customer_key"] |= {row[0] for row in rows}
 
 
 def _values_beside(connection: DuckDBPyConnection, relations: list[Relation], key: str) -> set[str]:

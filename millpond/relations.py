@@ -78,12 +78,12 @@ def _csv_tables(connection: DuckDBPyConnection, name: str, files: list[Path]) ->
         connection.execute(f"select count(columns(*)) from {read}").fetchall()
     except duckdb.Error:
         for number, file in enumerate(files, start=1):
-            yield _csv_table(connection, f"{name} {number}", file)
+            yield csv_table(connection, f"{name} {number}", file)
     else:
         yield describe(connection, name, read)
 
 
-def _csv_table(connection: DuckDBPyConnection, name: str, file: Path) -> Relation:
+def csv_table(connection: DuckDBPyConnection, name: str, file: Path) -> Relation:
     """The sound records of a CSV file, in a table of the connection's own."""
     records = csv_records.batches(file)
     if not records.schema.names or any("\x00" in column for column in records.schema.names):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from millpond import person, relations, settings
+from millpond import csv_records, person, relations, settings
+from millpond.errors import UnreadableFile
 from millpond.person import Names
 
 SQLITE, PARQUET, GZIP = b"SQLite format 3\x00", b"PAR1", b"\x1f\x8b"
@@ -27,6 +28,12 @@ JOURNAL = "erasing.json"
 
 NEAR = 80
 """A key in a text names the person if its source system stands at most this many characters away."""
+
+BEGINNING = r"(?:^|[^0-9a-z_.+'-]|(?:^|[^0-9a-z])b?')"
+END = r"(?:$|[^0-9a-z_.-]|\.(?:$|[^0-9a-z_-]|[a-z]{4}))"
+KEY_END = r"(?:$|[^0-9a-z_./-]|[./](?:$|[^0-9a-z_-])|\.[a-z]{4})"
+"""Around a value in a text. o'ann@x.com and ann@x.com.au do not say ann@x.com, nor shop/17/2 and shop/17.2 shop/17;
+quotes, the end of a sentence, and the next one begun without a blank are no part of either."""
 
 
 class Trace(NamedTuple):
@@ -47,11 +54,14 @@ class Search:
     def __init__(self, names: Names) -> None:
         self.long = sorted(names.get("customer_id", set()) | names.get("contact", set()))
         self.keys = sorted(names.get("customer_key", set()))
-        # In lower case, as are the texts of tables where this is sought.
-        words = [re.escape(value.lower()) for value in (*self.long, *self.keys)]
-        self.pattern = rf"(?:^|[^0-9a-z_.+-])(?:{'|'.join(words)})(?:$|[^0-9a-z_-])" if words else r"[^\s\S]"
+        sought = [_any_of(values) + end for values, end in ((self.long, END), (self.keys, KEY_END)) if values]
+        self.pattern = rf"{BEGINNING}(?:{'|'.join(sought)})" if sought else r"[^\s\S]"
         self._anywhere = re.compile(self.pattern.encode(), re.IGNORECASE)
         self._beside = [_beside(key) for key in self.keys]
+
+    def in_value(self, value: str | bytes) -> bool:
+        """Whether a value that holds what is sought names the person; where words end in bytes nobody can say."""
+        return isinstance(value, bytes) or bool(self._anywhere.search(str(value).encode()))
 
     def in_line(self, line: bytes, *, is_artefact: bool) -> bool:
         """Whether a line names the person. An artefact of dbt holds examples of the project's own tests, not data."""
@@ -60,9 +70,19 @@ class Search:
         return not is_artefact and any(beside.search(line) for beside in self._beside)
 
 
+def _any_of(values: list[str]) -> str:
+    """In lower case, as are the texts of tables. Bytes have no case beyond ASCII, so there both are written out."""
+    words = (
+        "".join(re.escape(one) if one.isascii() else f"(?:{one}|{one.upper()})" for one in value.lower())
+        for value in values
+    )
+    return f"(?:{'|'.join(words)})"
+
+
 def _beside(key: str) -> re.Pattern[bytes]:
     system, _, customer_key = key.partition("/")
     one, other = (rf"(?<![\w.-]){re.escape(word)}(?![\w-])" for word in (system, customer_key))
+    other += r"(?![./]\w)"
     return re.compile(rf"{one}.{{0,{NEAR}}}{other}|{other}.{{0,{NEAR}}}{one}".encode())
 
 
@@ -107,13 +127,9 @@ def is_artefact(file: Path) -> bool:
 
 
 def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Search) -> Iterator[Trace]:
-    try:
-        if source := _table(file):
-            count = _rows_in_table(connection, source, search)
-            return iter([Trace(name, "rows", count)] if count else [])
-    except duckdb.Error:
-        # A file that is not what it is called is read as bytes.
-        pass
+    count = _rows(connection, file, search)
+    if count is not None:
+        return iter([Trace(name, "rows", count)] if count else [])
     lines = count_lines(file, search)
     return iter(
         [
@@ -121,6 +137,26 @@ def _traces_in(connection: DuckDBPyConnection, file: Path, name: str, search: Se
             *(_traces_in_database(file, name, search) if _begins_with(file, SQLITE) else []),
         ]
     )
+
+
+def _rows(connection: DuckDBPyConnection, file: Path, search: Search) -> int | None:
+    """Rows of a table that name the person; None: it is no table, or not what it is called, and read as bytes."""
+    source = _table(file)
+    try:
+        return _rows_in_table(connection, source, search) if source else None
+    except duckdb.Error:
+        return _rows_of_csv(connection, file, search) if file.suffix == ".csv" else None
+
+
+def _rows_of_csv(connection: DuckDBPyConnection, file: Path, search: Search) -> int | None:
+    """The same of a CSV of which a build rejects rows as malformed: only these are read as texts."""
+    try:
+        sound = relations.csv_table(connection, "sound records", file)
+        count = _rows_in_table(connection, sound.sql, search)
+    except (duckdb.Error, UnreadableFile):
+        return None
+    texts = (text.encode("utf-8", "surrogateescape") for text in csv_records.malformed(file))
+    return count + sum(search.in_line(text, is_artefact=False) for text in texts)
 
 
 def _table(file: Path) -> str | None:
@@ -183,15 +219,28 @@ def _traces_in_database(file: Path, name: str, search: Search) -> Iterator[Trace
 
 def _rows_of_tables(file: Path, name: str, search: Search) -> Iterator[Trace]:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        # Tables of what is sought: of many persons it is more than one condition may be long.
+        database.execute("create temp table sought (value text)")
+        database.executemany("insert into sought values (?)", [(value,) for value in search.long])
+        database.execute("create temp table keys (value text)")
+        database.executemany(
+            "insert into keys values (?)", [(one,) for key in search.keys for one in (key, "/" + key.partition("/")[2])]
+        )
+        database.create_function("is_naming", 1, search.in_value, deterministic=True)
         for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
             columns = [row[1] for row in database.execute(f'pragma table_info("{table}")')]
-            tests = [f'instr(lower(cast("{column}" as text)), ?) > 0' for column in columns for _ in search.long]
-            tests += [f'"{column}" = ?' for column in columns if "customer_key" in column for _ in search.keys]
-            values = [*search.long] * len(columns)
-            values += [key.partition("/")[2] for key in search.keys] * sum("customer_key" in one for one in columns)
-            if tests:
-                (count,) = database.execute(
-                    f'select count(*) from "{table}" where {" or ".join(tests)}', values
-                ).fetchone()
-                if count:
-                    yield Trace(name, f"rows of table {table}", count)
+            where = " or ".join(_column_names(column, columns) for column in columns)
+            (count,) = database.execute(f'select count(*) from "{table}" where {where}').fetchone()
+            if count:
+                yield Trace(name, f"rows of table {table}", count)
+
+
+def _column_names(column: str, columns: list[str]) -> str:
+    """Condition: a column of a table in SQLite names the person."""
+    said = f"""exists (select 1 from sought where instr(lower(cast("{column}" as text)), value) > 0)"""
+    test = f'({said} and is_naming("{column}"))'
+    if "customer_key" not in column:
+        return test
+    system = column.replace("customer_key", "source_system")
+    of_system = f"""coalesce("{system}", '')""" if system in columns else "''"
+    return f"""{test} or {of_system} || '/' || "{column}" in (select value from keys)"""

@@ -8,17 +8,19 @@
 
     parent: a staged table that every row must refer to, joined on parent_key; it lends its event time to tables without one.
     reason: SQL that says why a row (typed.…, of parents.event_at) is rejected beyond its types and references, or null.
+    greatest: the column of which the greatest value holds among rows of one key that became known in one instant; else the last row does.
 
     Built incrementally it reads only new files, and judges again the rows that these may have changed: rows of the same key, rows
     whose parent is new or changed, and rows that were sound by themselves but rejected, for want of a parent or by the clock.
 -#}
-{% macro base_rows(family, table, parent=none, parent_key=none, reason=none) %}
+{% macro base_rows(family, table, parent=none, parent_key=none, reason=none, greatest=none) %}
     {%- set raw_table = raw_source(family, table) -%}
     {%- set meta = raw_table.config.meta if raw_table else {} -%}
     {%- set columns = raw_table.columns if raw_table else {} -%}
     {%- set key = ['source_system'] + meta.get('id', []) -%}
     {%- set built_at = last_built_at() -%}
     {%- set files = unread_files(family, table, base=this if built_at) -%}
+    {%- set in_order = 'known_at nulls first, ' ~ (greatest ~ ', ' if greatest else '') ~ '_file, _row' -%}
     {#- When a row became known is not part of its content. -#}
     {%- set content = columns.keys() | reject('equalto', 'known_at') | list -%}
     {%- set own_event_at = 'typed.' ~ meta.event_at if meta.event_at else 'cast(null as timestamp)' -%}
@@ -163,7 +165,7 @@ dated as (
 
 ),
 
--- Rows of one key in the order in which they reached us; file and row break ties.
+-- Rows of one key in the order in which they reached us; at last file and row break ties.
 ordered as (
 
     select
@@ -171,7 +173,7 @@ ordered as (
         coalesce(
             lag({{ row_hash(content) }}) over (
                 partition by {{ key | join(', ') }}, reject_reasons = ''
-                order by known_at nulls first, _file, _row
+                order by {{ in_order }}
             ) = {{ row_hash(content) }},
             false
         ) as is_duplicate
@@ -189,7 +191,7 @@ versions as (
             when reject_reasons = '' and not is_duplicate
                 then lead(coalesce(known_at, timestamp '1900-01-01')) over (
                     partition by {{ key | join(', ') }}, reject_reasons = '', is_duplicate
-                    order by known_at nulls first, _file, _row
+                    order by {{ in_order }}
                 )
         end as superseded_at
 

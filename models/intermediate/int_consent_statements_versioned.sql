@@ -22,6 +22,7 @@ statements as (
         lower(purpose) as purpose,
         status,
         evidence,
+        false as is_objection,
         effective_at,
         known_at,
         superseded_at
@@ -38,6 +39,7 @@ statements as (
         'marketing' as purpose,
         'withdrawn' as status,
         objections.event_type as evidence,
+        true as is_objection,
         objections.occurred_at as effective_at,
         greatest(objections.known_at, messages.known_at) as known_at,
         least(objections.superseded_at, messages.superseded_at) as superseded_at
@@ -49,6 +51,27 @@ statements as (
             and objections.message_id = messages.message_id
             and {{ overlap('objections', 'messages') }}
 
+),
+
+-- Who leaves by one click may do so from several messages, and the CRM may write it down too: it was said once.
+said_once as (
+
+    select
+        source_system,
+        customer_key,
+        channel,
+        purpose,
+        status,
+        evidence,
+        bool_or(is_objection) as is_objection,
+        effective_at,
+        known_at,
+        superseded_at
+
+    from statements
+
+    group by source_system, customer_key, channel, purpose, status, evidence, effective_at, known_at, superseded_at
+
 )
 
-select * from statements
+select * from said_once

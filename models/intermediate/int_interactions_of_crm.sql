@@ -48,7 +48,7 @@ happened as (
     from {{ ref('consents') }}
 
     -- An objection stands in the timeline as the event that it was.
-    where coalesce(evidence, '') not in ('unsubscribed', 'complained', 'complained, unsubscribed')
+    where not is_objection
 
     -- What a customer says once through several records is said once.
     group by customer_id, purpose, status, channel, effective_at

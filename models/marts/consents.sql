@@ -29,6 +29,7 @@ consents as (
         statements.purpose,
         max(statements.status) as status,
         string_agg(distinct statements.evidence, ', ' order by statements.evidence) as evidence,
+        bool_or(statements.is_objection) as is_objection,
 
         statements.effective_at,
         min(statements.known_at) as known_at

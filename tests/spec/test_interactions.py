@@ -45,9 +45,11 @@ shop,c2,ann,2024-01-13,9999-12-31,phone,delivery
 shop,a1,ann,2024-01-02,tap,2024-01-14
 shop,a2,ann,2024-01-02,tap,2024-06-01
 """,
-    "crm/consents": """source_system,customer_key,channel,status,effective_at
-shop,ann,email,granted,2024-01-03
-shop,ann,post,withdrawn,2024-01-15
+    "crm/consents": """source_system,customer_key,channel,status,effective_at,evidence
+shop,ann,email,granted,2024-01-03,
+shop,ann,post,withdrawn,2024-01-15,
+shop,ann,sms,withdrawn,2024-01-16,unsubscribed
+shop,ann,email,withdrawn,2024-01-07 09:05:00,list-unsubscribe
 """,
 }
 
@@ -71,6 +73,7 @@ TIMELINE = """
     2024-01-13       | case              | c2        | None | inbound   | phone   | None    | None    | 2024-01-13
     2024-01-14       | asset_released    | a1        | None | inbound   | None    | tap     | None    | 2024-01-14
     2024-01-15       | consent_withdrawn | marketing | None | inbound   | post    | None    | None    | 2024-01-15
+    2024-01-16       | consent_withdrawn | marketing | None | inbound   | sms     | None    | None    | 2024-01-16
 """
 
 

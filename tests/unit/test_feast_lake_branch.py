@@ -55,6 +55,19 @@ def test_readers_see_all_of_a_writing_at_its_end(catalog: str) -> None:
     assert files(catalog) == {"catalog.sqlite"}
 
 
+def inlined(catalog: str) -> int:
+    with closing(sqlite3.connect(catalog.removeprefix("sqlite:"))) as database:
+        return int(database.execute("select count(*) from ducklake_inlined_data_tables").fetchone()[0])
+
+
+def test_rows_lie_in_data_files_however_few_they_are(catalog: str) -> None:
+    before = inlined(catalog)
+    with one_writer(catalog) as branch, connect(branch.place().catalog, read_only=False) as connection:
+        connection.execute("create table few as select 1 as n")
+        connection.execute("insert into few values (2)")
+    assert inlined(catalog) == before
+
+
 def test_a_transaction_that_began_before_a_switch_keeps_its_state(catalog: str) -> None:
     with connect(catalog) as connection:
         connection.begin()

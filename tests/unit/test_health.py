@@ -26,6 +26,29 @@ def test_a_lake_without_the_tables_of_a_family_has_none_that_are_fresh() -> None
         assert health._newest(connection, "crm") is None
 
 
+def test_reviewed_records_that_nobody_has_are_named() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as lake")
+        connection.execute("use lake")
+        assert list(health._reviewed(connection)) == []
+        connection.execute("create schema seeds")
+        connection.execute("create schema intermediate")
+        keys = "values ('shop', 'ann'), ('till', 'ann')"
+        table = "intermediate.int_customer_keys_united"
+        connection.execute(f"create table {table} as from ({keys}) as keys (source_system, customer_key)")
+        columns = "source_system varchar, customer_key varchar, other_source_system varchar, other_customer_key varchar"
+        connection.execute(f"create table seeds.reviewed_matches ({columns})")
+        connection.execute("insert into seeds.reviewed_matches values ('shop', 'ann', 'till', 'ann')")
+        assert list(health._reviewed(connection)) == []
+        connection.execute("insert into seeds.reviewed_matches values ('shop', 'ann', 'till', 'anne')")
+        connection.execute("insert into seeds.reviewed_matches values ('shop', 'Bob', 'till', 'anne')")
+        (check,) = health._reviewed(connection)
+    assert not check.is_well
+    assert check.finding.startswith(
+        "nobody has 2 of the keys, such as shop/Bob: mend the keys in seeds/reviewed_matches"
+    )
+
+
 def test_an_online_store_that_cannot_be_read_is_named(home: Path) -> None:
     (home / "online").mkdir(parents=True)
     (home / "online" / "features.db").write_bytes(b"no database" * 1000)

@@ -3,12 +3,14 @@
 import gzip
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from millpond import csv_records, erasure, errors, forgetting, person, pipeline, tombstones, traces
+import feast_lake
+from millpond import csv_records, erasure, errors, forgetting, lake, person, pipeline, settings, tombstones, traces
 
 ANN = {
     "customer_id": {"72793ebab4f630b2"},
@@ -105,10 +107,34 @@ def test_malformed_rows_cost_nobody_else_a_row_and_do_not_keep_a_person(home: Pa
     assert events.read_bytes() == b"source_system,message_id\nshop,m4\n"
 
 
+def test_what_a_first_build_that_failed_had_written_goes_too(home: Path) -> None:
+    written(home, "raw/crm/cases/a.csv", b"source_system,case_id,customer_key\nshop,c1,17\nshop,c2,18\n")
+    with suppress(ZeroDivisionError), lake.writing(), duckdb.connect() as connection:
+        connection.execute("load ducklake; load sqlite_scanner")
+        branch = feast_lake.in_course(settings.catalog_address()).place().catalog
+        options = f"data_path '{settings.data_path()}', data_inlining_row_limit 0"
+        connection.execute(f"attach 'ducklake:{branch}' as lake ({options})")
+        connection.execute("create table lake.main.cases as select 'shop' as source_system, 17 as customer_key")
+        raise ZeroDivisionError
+    assert (home / "lake" / "failed.sqlite").exists()
+    assert [trace.file.split("/")[0] for trace in found(home)] == ["lake", "raw"]
+    assert erasure.erase(erasure.whom(["shop/17"]), on_step=pipeline.nothing)[1] == []
+    assert not (home / "lake" / "failed.sqlite").exists()
+
+
 def test_a_table_in_another_encoding_is_named(home: Path) -> None:
     file = written(home, "raw/crm/cases/a.csv", "source_system,customer_key\nshop,17\n".encode("utf-16"))
     with pytest.raises(errors.UnreadableFile, match=rf"{file} is no CSV in UTF-8, so nobody can be erased from it"):
         erasure.whom(["shop/17"])
+
+
+def test_sound_rows_beside_a_malformed_one_are_searched_as_rows_and_not_as_texts(home: Path) -> None:
+    head = b"source_system,case_id,customer_key,opened_at\n"
+    sound = b"shop,c1,18,2024-01-05 17:00\n\nshop,17,18,2024-01-05\n"
+    written(home, "raw/crm/cases/a.csv", head + sound + b"shop,c2,18\n")
+    assert found(home) == []
+    written(home, "raw/crm/cases/a.csv", head + sound + b"shop,c2,17\n" + b"shop,c3,17,2024-01-05\n")
+    assert found(home) == [traces.Trace("raw/crm/cases/a.csv", "rows", 2)]
 
 
 def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
@@ -128,6 +154,41 @@ def test_a_malformed_row_in_quarantine_is_found_and_goes(home: Path) -> None:
     assert len(duckdb.sql(f"from '{file}'").fetchall()) == 3
 
 
+def test_a_malformed_row_in_quarantine_is_found_by_a_key_of_several_words(home: Path) -> None:
+    file = written(home, "export/a.parquet", b"")
+    lines = ['shop,v1,"O\'Neil ""Al"", Ü/1"', "shop,v2,O'Neil Al", "shop,v3,Al, Ü/1", "till,v4,O'Neil Al Ü/1"]
+    with duckdb.connect() as connection:
+        rows = "select 'visits' as raw_table, to_json({'_line': unnest($lines)}) as raw_row"
+        connection.execute(f"copy ({rows}) to '{file}' (format parquet)", {"lines": lines})
+        names = {"customer_id": set(), "customer_key": {'shop/O\'Neil "Al", Ü/1'}}
+        person.remember(connection, names)
+        assert forgetting.forget_in(connection, file, names) == 1
+        assert "v1" not in str(connection.execute(f"from '{file}'").fetchall())
+
+
+def test_an_id_that_ended_in_another_is_that_of_who_has_its_record(home: Path) -> None:
+    keys = """
+        values
+            ('a', 'a', 'shop', '17'), ('b', 'b', 'till', '4'), ('b', 'a', 'till', '4'),
+            ('c', 'a', 'shop', '18'), ('c', 'c', 'shop', '18')
+    """
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as lake")
+        connection.execute("create schema lake.marts")
+        connection.execute("create schema lake.intermediate")
+        versions = f"from ({keys}) as versions (record_id, customer_id, source_system, customer_key)"
+        connection.execute(f"create table lake.intermediate.int_customer_keys_versioned as {versions}")
+        # c was one with a for a while, and is not any more.
+        now = "values ('a', 'shop', '17'), ('a', 'till', '4'), ('c', 'shop', '18')"
+        connection.execute(
+            f"create table lake.marts.customer_keys as from ({now}) as keys (customer_id, source_system, customer_key)"
+        )
+        for who in ("b", "a", "till/4"):
+            names = person.find(connection, [who])
+            assert names["customer_key"] == {"shop/17", "till/4"}
+            assert names["customer_id"] == {"a", "b"}
+
+
 def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
     file = written(home, "raw/crm/cases/a.parquet", b"")
     rows = """
@@ -144,6 +205,18 @@ def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
     assert duckdb.sql(f"describe from '{file}'").fetchall() == described
     assert duckdb.sql(f"select distinct compression from parquet_metadata('{file}')").fetchall() == [("ZSTD",)]
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_number_that_one_file_has_whole_and_another_with_decimals_is_one_key(home: Path) -> None:
+    files = [written(home, f"raw/invoices/invoices/{name}.parquet", b"") for name in ("a", "b")]
+    for file, key in zip(files, ("17", "17.0::double"), strict=True):
+        row = f"'shop' as source_system, '{file.stem}' as invoice_id, {key} as customer_key"
+        duckdb.execute(f"copy (select {row}) to '{file}' (format parquet)")
+    # As a build reads them together.
+    names = erasure.whom(["shop/17.0"])
+    assert names["customer_key"] == {"shop/17.0", "shop/17"}
+    assert erasure.erase(names, on_step=pipeline.nothing)[1] == []
+    assert [duckdb.sql(f"select customer_key from '{file}'").fetchall() for file in files] == [[(None,)], [(None,)]]
 
 
 def test_names_of_columns_count_in_upper_and_lower_case_as_in_a_build(home: Path) -> None:
@@ -250,6 +323,9 @@ def test_sql_and_python_hash_alike(home: Path) -> None:
         ("export.csv", b"customer_key,amount\n17,3\n", "rows"),
         ("reports/ann@x.org.html", b"", "name of the file"),
         ("raw/broken.parquet", b"no parquet: ann@x.org", "lines"),
+        ("notes.txt", b"I am ann@x.org.Thanks", "lines"),
+        ("notes.txt", b"who = 'ann@x.org' or b'ann@x.org'", "lines"),
+        ("notes.txt", b"shop/17. And so on", "lines"),
     ],
 )
 def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> None:
@@ -264,6 +340,8 @@ def test_trace_is_found_in(home: Path, name: str, content: bytes, what: str) -> 
         ("logs/dbt.log", b"shop wrote 170 rows in 2024-01-17"),
         ("raw/crm/cases/a.csv", b"source_system,case_id,customer_key,amount\ntill,17,17,17\n"),
         ("raw/crm/cases/b.csv", b"source_system,case_id,customer_key\nshop,17,18\n"),
+        ("raw/crm/customers/a.csv", b"source_system,customer_key,email\nshop,18,ann@x.org.uk\nshop,19,o'ann@x.org\n"),
+        ("notes.txt", b"shop/17/2, shop/17.2 and ann@x.org.uk"),
         (traces.JOURNAL, b"ann@x.org"),
     ],
 )
@@ -291,6 +369,37 @@ def test_a_database_that_cannot_be_searched_is_named(home: Path) -> None:
     assert found(home) == []
     file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 4096)
     assert found(home) == [traces.Trace("notes.db", "database that cannot be read", 1)]
+
+
+def test_a_row_of_a_database_is_told_from_one_that_only_looks_like_it(home: Path) -> None:
+    file = written(home, "notes.db", b"")
+    with sqlite3.connect(file) as database:
+        database.execute("create table notes (source_system text, customer_key text, email text)")
+        rows = [("till", "17", "joann@x.org"), ("shop", "18", "ann@x.org.uk"), ("shop", "19", None)]
+        database.executemany("insert into notes values (?, ?, ?)", rows)
+    assert found(home) == []
+    with sqlite3.connect(file) as database:
+        rows = [("shop", "17", None), ("shop", "20", "Ann@x.org"), (None, "17", None)]
+        database.executemany("insert into notes values (?, ?, ?)", rows)
+    database.close()
+    assert traces.Trace("notes.db", "rows of table notes", 3) in found(home)
+
+
+def test_a_database_is_searched_for_many_persons_at_once(home: Path) -> None:
+    file = written(home, "notes.db", b"")
+    with sqlite3.connect(file) as database:
+        database.execute("create table notes (a text, b text, customer_key text)")
+        database.execute("insert into notes values ('x', 'mail 499@x.org', '7')")
+    database.close()
+    names = {"contact": {f"{n}@x.org" for n in range(500)}, "customer_key": {f"shop/{n}" for n in range(100, 600)}}
+    with duckdb.connect() as connection:
+        assert traces.Trace("notes.db", "rows of table notes", 1) in traces.scan(connection, names)
+
+
+def test_trace_is_found_of_an_umlaut_in_capitals(home: Path) -> None:
+    written(home, "notes.txt", "ZOË@X.ORG\nzoë@x.org\nzoe@x.org\n".encode())
+    with duckdb.connect() as connection:
+        assert traces.scan(connection, {"contact": {"zoë@x.org"}}) == [traces.Trace("notes.txt", "lines", 2)]
 
 
 def test_trace_is_found_of_a_key_in_capitals(home: Path) -> None:
