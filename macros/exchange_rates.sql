@@ -49,12 +49,11 @@
 -#}
 {% macro earliest_currency(base) %}
     {% set invoices = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
-    {% set files = unread_files('invoices', 'invoices', base=base) %}
-    {% for format in files %}
-        {% set found = found_columns(format, files[format]) %}
+    {% for group in unread_files('invoices', 'invoices', base=base) %}
+        {% set found = found_columns(group) %}
         {% if 'invoiced_at' in found %}
             {% set currency = "nullif(trim(cast(currency as varchar)), '')" if 'currency' in found else 'null' %}
-            {% do invoices.append('select ' ~ currency ~ ' as currency, ' ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(format, files[format])) %}
+            {% do invoices.append('select ' ~ currency ~ ' as currency, ' ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(group)) %}
         {% endif %}
     {% endfor %}
     {{ return(run_query(

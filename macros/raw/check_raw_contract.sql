@@ -15,10 +15,10 @@
                 {% do found_any.append(raw_table.name) %}
                 {% if var('as_of_date') %}{% do first_events.append('select min(event_at) as event_at from ' ~ base) %}{% endif %}
             {% endif %}
-            {% for format in files if files[format] %}
+            {% for group in files %}
                 {% do found_any.append(raw_table.name) %}
-                {% if var('as_of_date') and event_at and event_at in found_columns(format, files[format]) %}
-                    {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(format, files[format])) %}
+                {% if var('as_of_date') and event_at and event_at in found_columns(group) %}
+                    {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(group)) %}
                 {% endif %}
             {% endfor %}
         {% endfor %}
@@ -40,7 +40,7 @@
 
 {% macro check_columns(raw_table, files, is_first) %}
     {% set found = {} %}
-    {% for format in files %}{% do found.update(found_columns(format, files[format])) %}{% endfor %}
+    {% for group in files %}{% do found.update(found_columns(group)) %}{% endfor %}
     {% if found %}
         {% for column in raw_table.columns.values() if is_first and column.config.meta.required and column.name not in found %}
             {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}
