@@ -66,9 +66,15 @@
 {#- Rates that came with the raw data: <home>/raw/exchange_rates.csv, of the seed's columns. -#}
 {% macro landed_exchange_rates() -%}
     {%- set file = raw_folder() ~ '/exchange_rates.csv' -%}
+    {%- set types = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'} -%}
     {%- if execute and target.name != 'lint' and model.resource_type != 'unit_test' and run_query('select 1 from glob(' ~ quoted(file) ~ ')').rows -%}
+        {%- set rates = 'read_csv(' ~ quoted(file) ~ ", header = true, delim = ',', hive_partitioning = false" -%}
+        {%- set found = run_query('describe from ' ~ rates ~ ', all_varchar = true)').columns[0].values() | map('lower') | list -%}
+        {%- for column in types if column not in found -%}
+            {%- do raise_user_error('missing_column', file ~ ' lacks the column ' ~ column ~ ': it needs currency, rated_on and rate, separated by commas') -%}
+        {%- endfor -%}
         select currency, rated_on, rate
-        from read_csv({{ quoted(file) }}, header = true, delim = ',', types = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'})
+        from {{ rates }}, types = {{ types }})
     {%- else -%}
         select cast(null as varchar) as currency, cast(null as date) as rated_on, cast(null as decimal(18, 8)) as rate where false
     {%- endif -%}

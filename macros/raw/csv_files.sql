@@ -128,7 +128,7 @@
     {%- set columns = [] -%}
     {%- for name in names -%}{%- do columns.append(quoted(name or 'column' ~ loop.index) ~ ": 'varchar'") -%}{%- endfor -%}
     read_csv(
-        [{{ file_names(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
+        [{{ file_names(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', hive_partitioning = false, auto_detect = false,
         header = true, delim = ',', quote = '"', escape = '"', {{ csv_limits() }}{{ ', ' ~ options if options }}
     )
 {%- endmacro %}

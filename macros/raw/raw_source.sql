@@ -65,10 +65,11 @@
 {% endmacro %}
 
 
-{#- Table function that reads all files of a group, with the file and row each row came from. -#}
+{#- Table function that reads all files of a group, with the file and row each row came from. What folders are called is no column: a home in
+    country=DE has customers of other countries. -#}
 {% macro read_files(group) %}
     {%- if group.format == 'parquet' -%}
-        read_parquet([{{ file_names(group.files | map(attribute='path')) }}], filename = '_file', file_row_number = true)
+        read_parquet([{{ file_names(group.files | map(attribute='path')) }}], filename = '_file', file_row_number = true, hive_partitioning = false)
     {%- elif group.format == 'csv' -%}
         (
             select

@@ -442,6 +442,36 @@ def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:
         pass
 
 
+def test_what_the_folders_above_a_home_are_called_is_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "category=Bread"
+    monkeypatch.setenv("MILLPOND_HOME", str(home))
+    folder = home / "raw" / "invoices" / "products"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("source_system,product_key\nshop,p1\n")
+    duckdb.sql(f"copy (select 'shop' as source_system, 'p2' as product_key) to '{folder}/b.parquet' (format parquet)")
+    with lake.writing():
+        dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
+    found = ask("select product_key, category from staging.stg_invoices__products order by 1")
+    assert found == [("p1", "None"), ("p2", "None")]
+
+
+def test_a_raw_folder_that_is_gone_stops_a_build_and_leaves_the_lake(home: Path) -> None:
+    file = home / "raw" / "invoices" / "products" / "a.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("source_system,product_key\nshop,p1\n")
+
+    def build() -> None:
+        with lake.writing():
+            dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
+
+    build()
+    build()
+    file.unlink()
+    with pytest.raises(errors.NoRawData, match=f"no raw data in {home}/raw"):
+        build()
+    assert ask("select product_key from staging.stg_invoices__products") == [("p1",)]
+
+
 def test_columns_that_the_contract_does_not_know_stay_out_and_are_named(home: Path) -> None:
     folder = home / "raw" / "invoices" / "products"
     folder.mkdir(parents=True)
