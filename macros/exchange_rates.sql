@@ -49,12 +49,11 @@
 -#}
 {% macro earliest_currency(base) %}
     {% set invoices = ["select currency, invoiced_at from " ~ base ~ " where row_status != 'rejected'"] if base else [] %}
-    {% set files = unread_files('invoices', 'invoices', base=base) %}
-    {% for format in files %}
-        {% set found = found_columns(format, files[format]) %}
+    {% for group in unread_files('invoices', 'invoices', base=base) %}
+        {% set found = found_columns(group) %}
         {% if 'invoiced_at' in found %}
             {% set currency = "nullif(trim(cast(currency as varchar)), '')" if 'currency' in found else 'null' %}
-            {% do invoices.append('select ' ~ currency ~ ' as currency, ' ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(format, files[format])) %}
+            {% do invoices.append('select ' ~ currency ~ ' as currency, ' ~ typed_column('invoiced_at', 'timestamp', found.invoiced_at) ~ ' as invoiced_at from ' ~ read_files(group)) %}
         {% endif %}
     {% endfor %}
     {{ return(run_query(
@@ -67,9 +66,15 @@
 {#- Rates that came with the raw data: <home>/raw/exchange_rates.csv, of the seed's columns. -#}
 {% macro landed_exchange_rates() -%}
     {%- set file = raw_folder() ~ '/exchange_rates.csv' -%}
+    {%- set types = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'} -%}
     {%- if execute and target.name != 'lint' and model.resource_type != 'unit_test' and run_query('select 1 from glob(' ~ quoted(file) ~ ')').rows -%}
+        {%- set rates = 'read_csv(' ~ quoted(file) ~ ", header = true, delim = ',', hive_partitioning = false" -%}
+        {%- set found = run_query('describe from ' ~ rates ~ ', all_varchar = true)').columns[0].values() | map('lower') | list -%}
+        {%- for column in types if column not in found -%}
+            {%- do raise_user_error('missing_column', file ~ ' lacks the column ' ~ column ~ ': it needs currency, rated_on and rate, separated by commas') -%}
+        {%- endfor -%}
         select currency, rated_on, rate
-        from read_csv({{ quoted(file) }}, header = true, delim = ',', types = {'currency': 'varchar', 'rated_on': 'date', 'rate': 'decimal(18,8)'})
+        from {{ rates }}, types = {{ types }})
     {%- else -%}
         select cast(null as varchar) as currency, cast(null as date) as rated_on, cast(null as decimal(18, 8)) as rate where false
     {%- endif -%}

@@ -22,8 +22,14 @@ RAW_ROWS = ("raw_row", "_raw_row")
 
 
 def text(column: str) -> str:
-    """A column as the text that staging makes of it."""
-    return f'trim(cast("{column}" as varchar))'
+    """A column as the text that staging makes of it (macro raw_text)."""
+    value = f'trim(cast("{column}" as varchar))'
+    is_fraction = f"""regexp_matches(typeof("{column}"), '^(DOUBLE|FLOAT|DECIMAL)')"""
+    return f"case when {is_fraction} then {_whole(value)} else {value} end"
+
+
+def _whole(number: str) -> str:
+    return f"regexp_replace({number}, '[.]0+$', '')"
 
 
 def keyed(column: str) -> str:
@@ -60,7 +66,10 @@ def rows_naming(columns: Collection[str], kinds: Iterable[str] = ("customer_id",
 
 
 def _json_key(column: str, key: str) -> str:
-    return f"concat(trim({_json_value(column, 'source_system')}), '/', trim({_json_value(column, key)}))"
+    value = f"trim({_json_value(column, key)})"
+    is_fraction = f"json_type({_json(column)}, {_json_name(column, key)}) = 'DOUBLE'"
+    key_text = f"case when {is_fraction} then {_whole(value)} else {value} end"
+    return f"concat(trim({_json_value(column, 'source_system')}), '/', {key_text})"
 
 
 def _json_value(column: str, key: str) -> str:
@@ -144,14 +153,14 @@ def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
     }
     relations = [*lake_tables(connection), *raw_tables(connection, settings.raw_folder())]
     _add_keys(connection, names, relations)
-    if whole := _whole(names["customer_key"]) - names["customer_key"]:
+    if whole := _whole_numbers(names["customer_key"]) - names["customer_key"]:
         names["customer_key"] |= whole
         _add_keys(connection, names, relations)
     return _with_what_hangs_on(connection, relations, names)
 
 
-def _whole(keys: set[str]) -> set[str]:
-    """Numbers without .0: to a build 17 is 17.0 where another Parquet file of the folder has keys with decimals."""
+def _whole_numbers(keys: set[str]) -> set[str]:
+    """Keys without .0: a lake says 17.0 that was built when Parquet files of other types were read together."""
     return {re.sub(r"/(\d+)\.0$", r"/\1", key) for key in keys}
 
 

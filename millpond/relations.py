@@ -17,6 +17,18 @@ CSV_OPTIONS = (
     "max_line_size = 16777216, buffer_size = 33554432"
 )
 
+LAYOUTS = """
+select list(file_name order by file_name)
+from (
+    select
+        file_name,
+        string_agg(concat_ws(' ', name, duckdb_type, num_children), ', ' order by column_id) as layout
+    from parquet_schema({})
+    group by file_name
+)
+group by layout order by min(file_name)
+"""
+
 
 class Relation(NamedTuple):
     """Something to select from: a table of the lake, or the files of one folder.
@@ -56,10 +68,22 @@ def raw_tables(connection: DuckDBPyConnection, raw: Path) -> Iterator[Relation]:
             suffix: [file for file in sorted(folder.glob(f"*.{suffix}")) if file.stat().st_size]
             for suffix in ("parquet", "csv")
         }
-        if files := found["parquet"]:
-            yield describe(connection, name, f"read_parquet({_list(files)}, union_by_name = true)")
+        for files in _files_alike(connection, found["parquet"]):
+            yield describe(connection, name, f"read_parquet({_list(files)}, hive_partitioning = false)")
         if files := found["csv"]:
             yield from _csv_tables(connection, name, files)
+
+
+def _files_alike(connection: DuckDBPyConnection, files: list[Path]) -> list[list[Path]]:
+    """Parquet files by their columns and types: beside one in which keys are fractions 7 would be read as 7.0."""
+    if not files:
+        return []
+    try:
+        rows = connection.execute(LAYOUTS.format(_list(files))).fetchall()
+    except duckdb.Error:
+        # Who describes them says which cannot be read.
+        return [files]
+    return [[Path(file) for file in names] for (names,) in rows]
 
 
 def _list(files: list[Path]) -> str:

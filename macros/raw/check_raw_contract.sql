@@ -11,21 +11,18 @@
             {% set base = none if flags.FULL_REFRESH else base_table(raw_table.source_name, raw_table.name) %}
             {% set files = unread_files(raw_table.source_name, raw_table.name, base=base) %}
             {% do check_columns(raw_table, files, is_first=not base) %}
-            {% if base %}
+            {% if base and var('as_of_date') %}{% do first_events.append('select min(event_at) as event_at from ' ~ base) %}{% endif %}
+            {% for group in files %}
                 {% do found_any.append(raw_table.name) %}
-                {% if var('as_of_date') %}{% do first_events.append('select min(event_at) as event_at from ' ~ base) %}{% endif %}
-            {% endif %}
-            {% for format in files if files[format] %}
-                {% do found_any.append(raw_table.name) %}
-                {% if var('as_of_date') and event_at and event_at in found_columns(format, files[format]) %}
-                    {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(format, files[format])) %}
+                {% if var('as_of_date') and event_at and event_at in found_columns(group) %}
+                    {% do first_events.append("select min(try_cast(" ~ event_at ~ " as timestamp)) as event_at from " ~ read_files(group)) %}
                 {% endif %}
             {% endfor %}
         {% endfor %}
         {% if var('as_of_date') and run_query("select date '" ~ var('as_of_date') ~ "' > cast(" ~ clock() ~ " as date) + 1").columns[0][0] %}
             {% do raise_user_error('as_of_in_future', 'as-of date ' ~ var('as_of_date') ~ ' lies in the future: choose tomorrow at the latest') %}
         {% endif %}
-        {% if not found_any %}
+        {% if not found_any and not is_any_file_left() %}
             {% do raise_user_error('no_raw_data', 'no raw data in ' ~ raw_folder() ~ ': bring your own (docs/own_data.md), or run `millpond land complete_journey`') %}
         {% endif %}
         {% if first_events %}
@@ -38,9 +35,18 @@
 {% endmacro %}
 
 
+{#- Whether any of the files that are in the lake is still there: where none is, a folder is missing, and the lake should not be emptied for it. -#}
+{% macro is_any_file_left() %}
+    {% set read = files_read() %}
+    {{ return(read and run_query(
+        'select 1 from (' ~ read ~ ") as read inner join read_blob('" ~ raw_folder() ~ "/*/*/*') as files on files.filename = '" ~ raw_folder() ~ "/' || read._file limit 1"
+    ).rows | length > 0) }}
+{% endmacro %}
+
+
 {% macro check_columns(raw_table, files, is_first) %}
     {% set found = {} %}
-    {% for format in files %}{% do found.update(found_columns(format, files[format])) %}{% endfor %}
+    {% for group in files %}{% do found.update(found_columns(group)) %}{% endfor %}
     {% if found %}
         {% for column in raw_table.columns.values() if is_first and column.config.meta.required and column.name not in found %}
             {% do raise_user_error('missing_column', 'no file of ' ~ raw_table.source_name ~ '/' ~ raw_table.name ~ ' has the required column ' ~ column.name ~ ' (' ~ column.config.meta.type ~ '): add it to the files in ' ~ raw_folder() ~ '/' ~ raw_table.source_name ~ '/' ~ raw_table.name) %}

@@ -29,7 +29,7 @@
     not those after it.
 -#}
 {% macro csv_by_line(file) -%}
-    {%- set layout = run_query('select names, header_line, is_crlf from ' ~ csv_layouts() ~ ' where file = ' ~ quoted(file) ~ ' order by state desc').rows[0] -%}
+    {%- set layout = run_query('select names, header_line, is_crlf from ' ~ csv_layouts() ~ ' where (file, state) = (' ~ quoted(file.path) ~ ', ' ~ quoted(file.mark) ~ ')').rows[0] -%}
     {%- set names = layout.names.split('\x1f') -%}
     {%- set record = csv_field() ~ '(?:,' ~ csv_field() ~ '){' ~ (names | length - 1) ~ '}' -%}
     (
@@ -39,7 +39,7 @@
                 row_number() over () as line_number,
                 coalesce(line, '') as line
 
-            from {{ csv_lines(file) }}
+            from {{ csv_lines(file.path) }}
 
         ),
 
@@ -53,7 +53,7 @@
 
             from {{ undecoded_lines() }}
 
-            where file = {{ quoted(file) }}
+            where file = {{ quoted(file.path) }}
 
         ),
 
@@ -199,7 +199,7 @@
             {%- endfor %}
             _malformed,
             case when _malformed is not null then record end as _line,
-            {{ quoted(file) }} as _file,
+            {{ quoted(file.path) }} as _file,
             row_number() over (order by line_number, undecoded_number) as _position
 
         from parsed

@@ -1,11 +1,11 @@
 {#-
-    How the CSV files of a raw table must be read: {'csv': sound files, 'csv_by_line': the others}. Found out once per run.
+    How the CSV files of a raw table must be read: groups of files with the same columns. Found out once per run.
 
     A sound file is read by the engine, in parallel. A file with a malformed row is read line by line, so that this row goes
     to the quarantine and every other one loads: the engine's own skipping of bad rows can lose sound ones without a word.
 -#}
-{% macro csv_files(files) %}
-    {% set layouts = {'csv': [], 'csv_by_line': []} %}
+{% macro csv_groups(files) %}
+    {% set groups = [] %}
     {% if files %}
         {% do run_query(
             'create table if not exists ' ~ csv_layouts() ~ ' (
@@ -13,13 +13,23 @@
             )'
         ) %}
         {% do run_query('create table if not exists ' ~ undecoded_lines() ~ ' (file varchar, line_number bigint, line varchar)') %}
+        {% set states = [] %}
         {% for file in files %}
-            {% set known = 'select is_by_line from ' ~ csv_layouts() ~ ' where file = ' ~ quoted(file.path) ~ ' and state = ' ~ quoted(file.mark) %}
-            {% if not run_query(known).rows %}{% do examine_csv(file.path, file.mark) %}{% endif %}
-            {% do layouts['csv_by_line' if run_query(known).columns[0][0] else 'csv'].append(file) %}
+            {% do states.append('(' ~ quoted(file.path) ~ ', ' ~ quoted(file.mark) ~ ')') %}
+            {% if not run_query('select 1 from ' ~ csv_layouts() ~ ' where (file, state) = ' ~ states[-1]).rows %}{% do examine_csv(file.path, file.mark) %}{% endif %}
+        {% endfor %}
+        {% for row in run_query(
+            'select is_by_line, names, string_agg(file, chr(31)) from ' ~ csv_layouts() ~ ' where (file, state) in (' ~ states | join(', ')
+            ~ ') group by is_by_line, names order by is_by_line, names'
+        ).rows %}
+            {% do groups.append({
+                'format': 'csv_by_line' if row[0] else 'csv',
+                'files': files | selectattr('path', 'in', row[2].split('\x1f')) | list,
+                'names': row[1].split('\x1f'),
+            }) %}
         {% endfor %}
     {% endif %}
-    {{ return(layouts) }}
+    {{ return(groups) }}
 {% endmacro %}
 
 
@@ -64,8 +74,8 @@
                 arg_min(line, line_number) filter (line is not null) as header,
                 min(line_number) filter (line is not null) as header_line,
                 max(line) filter (line_number = 2) is null and count(*) > 1 as is_crlf,
-                -- A line end of two characters reads as a line and an empty one; the last line may have none.
-                count(*) = count(line) or abs(2 * count(line) - count(*)) <= 1 as has_one_line_end,
+                -- A line end of two characters reads as a line and an empty one: every other line is empty, or some line ends otherwise.
+                count(*) = count(line) or (count(*) % 2 = 0 and bool_and((line is null) = (line_number % 2 = 0))) as has_one_line_end,
                 count(*) as line_count
             from (select row_number() over () as line_number, line from " ~ csv_lines(file, 'store_rejects = true, rejects_limit = 0') ~ ")
         )"
@@ -118,7 +128,7 @@
     {%- set columns = [] -%}
     {%- for name in names -%}{%- do columns.append(quoted(name or 'column' ~ loop.index) ~ ": 'varchar'") -%}{%- endfor -%}
     read_csv(
-        [{{ file_names(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', auto_detect = false,
+        [{{ file_names(files) }}], columns = {{ '{' ~ columns | join(', ') ~ '}' }}, filename = '_file', hive_partitioning = false, auto_detect = false,
         header = true, delim = ',', quote = '"', escape = '"', {{ csv_limits() }}{{ ', ' ~ options if options }}
     )
 {%- endmacro %}
@@ -126,28 +136,3 @@
 
 {#- A row may be as long as 16 MiB; memory is one buffer for each thread. -#}
 {% macro csv_limits() %}{{ return('max_line_size = 16777216, buffer_size = 33554432') }}{% endmacro %}
-
-
-{#- CSV files that the engine reads, united by column name. -#}
-{% macro read_csv_files(files) -%}
-    {%- for names, files_alike in csv_files_by_names(files) %}
-    select * from {{ read_csv(files_alike.split('\x1f'), names.split('\x1f')) }}
-    {{ 'union all by name' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-
-{#- Names of the columns of CSV files, each once. -#}
-{% macro csv_names(files) %}
-    {% set found = [] %}
-    {% for names, _ in csv_files_by_names(files) %}{% do found.extend(names.split('\x1f')) %}{% endfor %}
-    {{ return(found | reject('equalto', '') | unique | list) }}
-{% endmacro %}
-
-
-{% macro csv_files_by_names(files) %}
-    {{ return(run_query(
-        'select names, string_agg(distinct file, chr(31) order by file) as files from ' ~ csv_layouts() ~
-        ' where file in (' ~ quoted_list(files | map(attribute='path')) ~ ') group by names order by names'
-    ).rows) }}
-{% endmacro %}

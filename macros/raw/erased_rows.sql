@@ -33,7 +33,7 @@
                     coalesce(
                         sha256(
                             (select any_value(salt) from {{ erased_customers() }})
-                            || concat(trim(cast("source_system" as varchar)), '/', trim(cast("customer_key" as varchar)))
+                            || concat({{ raw_text('source_system', found.source_system) }}, '/', {{ raw_text('customer_key', found.customer_key) }})
                         ) in (select key_sha256 from {{ erased_customers() }}),
                         false
                     ) as _is_erased

@@ -30,8 +30,9 @@
 
 
 {#-
-    Files of one raw table that a base table has not read yet (all of them when there is none), by how they are read: parquet, csv,
-    csv_by_line.
+    Files of one raw table that a base table has not read yet (all of them when there is none), in groups that are read at once: {format,
+    files, and of CSV names}, format being parquet, csv or csv_by_line. Files of a group have the same columns and types, so that no row
+    depends on which other files are read with its own: 7 would become 7.0 beside one in which keys are fractions.
 -#}
 {% macro unread_files(family, table, base) %}
     {% set files = raw_files(family, table) %}
@@ -45,43 +46,58 @@
             {% do files.update({format: files[format] | rejectattr('path', 'in', read) | list}) %}
         {% endfor %}
     {% endif %}
-    {% do files.update(csv_files(files.csv)) %}
-    {{ return(files) }}
+    {{ return(parquet_groups(files.parquet) + csv_groups(files.csv)) }}
 {% endmacro %}
 
 
-{#- Table function that reads all files of one format, united by column name, with the file and row each row came from. -#}
-{% macro read_files(format, files) %}
-    {%- if format == 'parquet' -%}
-        read_parquet([{{ file_names(files | map(attribute='path')) }}], union_by_name = true, filename = '_file', file_row_number = true)
-    {%- elif format == 'csv' -%}
+{#- Parquet files by their columns and types. -#}
+{% macro parquet_groups(files) %}
+    {% set groups = [] %}
+    {% if files %}
+        {% for row in run_query(
+            "select string_agg(file_name, chr(31)) from (select file_name, string_agg(concat_ws(' ', name, duckdb_type, num_children), ', ' order by column_id)"
+            ~ ' as layout from parquet_schema([' ~ file_names(files | map(attribute='path')) ~ ']) group by file_name) group by layout order by min(file_name)'
+        ).rows %}
+            {% do groups.append({'format': 'parquet', 'files': files | selectattr('path', 'in', row[0].split('\x1f')) | list}) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(groups) }}
+{% endmacro %}
+
+
+{#- Table function that reads all files of a group, with the file and row each row came from. What folders are called is no column: a home in
+    country=DE has customers of other countries. -#}
+{% macro read_files(group) %}
+    {%- if group.format == 'parquet' -%}
+        read_parquet([{{ file_names(group.files | map(attribute='path')) }}], filename = '_file', file_row_number = true, hive_partitioning = false)
+    {%- elif group.format == 'csv' -%}
         (
             select
                 *,
                 row_number() over () as _position
 
-            from ({{ read_csv_files(files) }})
+            from {{ read_csv(group.files | map(attribute='path'), group.names) }}
         )
     {%- else -%}
         (
-            {%- for file in files %}
-            select * from {{ csv_by_line(file.path) }}
-            {{ 'union all by name' if not loop.last }}
+            {%- for file in group.files %}
+            select * from {{ csv_by_line(file) }}
+            {{ 'union all' if not loop.last }}
             {%- endfor %}
         )
     {%- endif -%}
 {% endmacro %}
 
 
-{#- Columns that the files of one format hold: {name: type}. Names are the same in upper and lower case, as in SQL. -#}
-{% macro found_columns(format, files) %}
+{#- Columns that the files of a group hold: {name: type}. Names are the same in upper and lower case, as in SQL. -#}
+{% macro found_columns(group) %}
     {% set found = {} %}
-    {% if files and format == 'parquet' %}
-        {% for row in run_query('describe select * from ' ~ read_files(format, files)) %}
+    {% if group.format == 'parquet' %}
+        {% for row in run_query('describe select * from ' ~ read_files(group)) %}
             {% do found.update({row[0].lower(): row[1]}) %}
         {% endfor %}
-    {% elif files %}
-        {% for name in csv_names(files) %}{% do found.update({name.lower(): 'VARCHAR'}) %}{% endfor %}
+    {% else %}
+        {% for name in group.names if name %}{% do found.update({name.lower(): 'VARCHAR'}) %}{% endfor %}
     {% endif %}
     {{ return(found) }}
 {% endmacro %}

@@ -17,10 +17,19 @@
         case when try_cast({{ value }} as double) % 1 = 0 then try_cast({{ value }} as bigint) end
     {%- elif any_case -%}
         lower(cast({{ value }} as varchar))
+    {%- elif data_type == 'varchar' -%}
+        nullif({{ raw_text(name, found_type) }}, '')
     {%- else -%}
         try_cast({{ value }} as {{ data_type }})
     {%- endif -%}
 {% endmacro %}
+
+
+{#- A raw value as text. A program that has no missing whole numbers writes the key 17850 as the fraction 17850.0 beside guests. -#}
+{% macro raw_text(name, found_type) -%}
+    {%- set text = 'trim(cast("' ~ name ~ '" as varchar))' -%}
+    {{ "regexp_replace(" ~ text ~ ", '[.]0+$', '')" if found_type.startswith(('DOUBLE', 'FLOAT', 'DECIMAL')) else text }}
+{%- endmacro %}
 
 
 {#- Many systems write 2024-01-31 23:30:00 +0100, and the engine reads no blank there. -#}
@@ -88,8 +97,20 @@
 {% endmacro %}
 
 
+{#- A raw row as JSON: what its own file says of it, and of a malformed CSV row its line. -#}
+{% macro row_as_it_came(format) -%}
+    {%- set own = "json_merge_patch(to_json(raw_row), '" ~ tojson({
+        '_file': none, '_position': none, 'file_row_number': none, '_malformed': none, '_line': none, '_is_erased': none,
+    }) ~ "')" -%}
+    {%- if format != 'csv_by_line' -%}{{ own }}
+    {#- A malformed row may be that of an erased customer, and nobody can say: none of it is kept. -#}
+    {%- else -%}case when _malformed is null then {{ own }} {{ "else json_object('_line', _line)" if not has_erased_customers() }} end
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#-
-    The rows of files of one raw table, typed by the contract: its columns, _typing_reasons (empty: none), _file and _row.
+    The rows of groups of files of one raw table, typed by the contract: its columns, _typing_reasons (empty: none), _file and _row.
     Works without any file: then it is a typed, empty relation.
 -#}
 {% macro typed_rows(family, table, files) %}
@@ -102,33 +123,28 @@
     } -%}
     {%- if raw_table -%}
         {%- set columns = raw_table.columns -%}
-        {%- for format in files if files[format] -%}
-            {%- set found = found_columns(format, files[format]) -%}
+        {%- for group in files -%}
+            {%- set found = found_columns(group) -%}
             {%- set branch %}
     select
         {%- for column in columns.values() %}
         {{ typed_column(column.name, column.data_type, found[column.name], column.config.meta.any_case) if column.name in found else 'cast(null as ' ~ column.data_type ~ ')' }} as {{ column.name }},
         {%- endfor %}
         {%- set reasons = reject_reasons(columns, found) -%}
-        {%- if format == 'csv_by_line' %}
+        {%- if group.format == 'csv_by_line' %}
         {#- What is wrong with its columns cannot be said of a row that is not cut into columns. -#}
         {%- set reasons = "coalesce('malformed CSV row: ' || _malformed, " ~ reasons ~ ")" -%}
         {%- endif %}
         {{ reasons_or_erased(table, found, reasons) }} as _typing_reasons,
         -- The row as it came, kept for those that are rejected.
-        {%- set kept = "case when _typing_reasons not in ('', 'customer was erased') then cast(to_json(raw_row) as varchar) end" %}
-        {%- if format == 'csv_by_line' and has_erased_customers() %}
-        {#- A malformed row may be that of an erased customer, and nobody can say: none of it is kept. -#}
-        {%- set kept = 'case when _malformed is null then ' ~ kept ~ ' end' %}
-        {%- endif %}
-        {{ kept }} as _raw_row,
+        case when _typing_reasons not in ('', 'customer was erased') then cast({{ row_as_it_came(group.format) }} as varchar) end as _raw_row,
         replace(_file, '{{ raw_folder() }}/', '') as _file,
         marks._mark as _file_mark,
-        {{ row_number_within_file[format] }} as _row
+        {{ row_number_within_file[group.format] }} as _row
 
-    from {{ without_erased(table, found, read_files(format, files[format])) }} as raw_row
+    from {{ without_erased(table, found, read_files(group)) }} as raw_row
     inner join (
-        values {% for file in files[format] %}({{ quoted(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
+        values {% for file in group.files %}({{ quoted(file.path) }}, '{{ file.mark }}'){{ ', ' if not loop.last }}{% endfor %}
     ) as marks (_path, _mark) on raw_row._file = marks._path
             {%- endset -%}
             {%- do branches.append(branch) -%}

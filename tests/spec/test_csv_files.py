@@ -79,6 +79,17 @@ FILES: dict[str, tuple[bytes, list[tuple[str, str | None]], list[tuple[int, str]
         [("p1", "Ale"), ("p2", "Be\ner"), ("p3", "Bread"), ("p4", "Ca\nke")],
         [],
     ),
+    "a last line end of the other kind": (
+        (HEAD + b"shop,p1,Ale\n").replace(b"\n", b"\r\n") + b"shop,p2,Beer\n",
+        [("p1", "Ale"), ("p2", "Beer")],
+        [],
+    ),
+    "a head with a line end of the other kind": (HEAD + b"shop,p1,Ale\r\n", [("p1", "Ale")], []),
+    "line ends of two characters and none after the last row": (
+        HEAD.replace(b"\n", b"\r\n") + b"shop,p1,Ale\r\nshop,p2,Beer",
+        [("p1", "Ale"), ("p2", "Beer")],
+        [],
+    ),
     "quoted line ends": (HEAD + b'shop,p1,"A\nl\n\ne"\nshop,p2,\n', [("p1", "A\nl\n\ne"), ("p2", None)], []),
     "no line end after the last row": (HEAD + b"shop,p1,Ale\nshop,p2,Beer", [("p1", "Ale"), ("p2", "Beer")], []),
     "a comma too many at the end": (HEAD + b"shop,p1,Ale,\nshop,p2,Beer\n", [("p1", "Ale"), ("p2", "Beer")], []),

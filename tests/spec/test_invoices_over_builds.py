@@ -124,3 +124,12 @@ def test_a_rate_that_is_corrected_or_taken_away_changes_what_a_full_refresh_woul
     after_removal = content()
     build("--full-refresh", currency="USD", max_quarantine_share=1)
     assert after_removal == content()
+
+
+def test_rates_of_other_separators_lack_their_columns(home: Path) -> None:
+    land(home, "first", {"invoices/invoices": f"{INVOICES}shop,i1,2024-01-05,ann,,,USD\n"})
+    (home / "raw" / "exchange_rates.csv").write_text("currency;rated_on;rate\nEUR;2024-01-01;0.9\n")
+    with pytest.raises(
+        errors.MissingColumn, match=r"exchange_rates\.csv lacks the column currency: it needs currency, rated"
+    ):
+        build()

@@ -1,5 +1,6 @@
 """The raw contract as tables: what goes in, what becomes of it and why (docs/raw_contract.md)."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ FILES = {
         2024-01-06 |          | 1.2
         2024-01-01 | GBP      |
                    | GBP      | 1.2
+        2024-01-05 | GBP      | 0
     """,
     "invoices/lines/a.csv": """
         source_system | invoice_id | line_no | product_key | quantity | net_amount | discount_amount | known_at
@@ -342,6 +344,54 @@ def test_parquet_and_csv_are_read_together(home: Path) -> None:
     assert found == [("2", "None"), ("p1", "Bread")]
 
 
+INVOICE_FILES = {
+    "a.parquet": """
+        select 'till' as source_system, 7 as invoice_id, timestamp '2024-01-05' as invoiced_at, 12345 as customer_key
+    """,
+    # A program that has no missing whole numbers writes the keys beside a guest as fractions.
+    "b.parquet": """
+        select
+            customer_key, 'till' as source_system, 'b' || customer_key as invoice_id,
+            case when customer_key is not null then timestamp '2024-01-06' end as invoiced_at, 'USD' as currency
+        from (values (12345.0::double), (null)) as keys(customer_key)
+    """,
+    "c.parquet": """
+        select 'till' as source_system, 'c' as invoice_id, 1704412800 as invoiced_at, '12345' as customer_key
+    """,
+    "d.csv": "Invoice_ID,source_system,INVOICED_AT,customer_key\nd,shop,soon,1\n",
+    "e.csv": "source_system,invoice_id,invoiced_at,Sales_Channel\nshop,e,later,Web\n",
+}
+
+
+def test_no_row_depends_on_which_files_are_read_with_its_own(home: Path) -> None:
+    folder = home / "raw" / "invoices" / "invoices"
+    folder.mkdir(parents=True)
+    content = "select columns(c -> c != '_built_at') from staging.base_invoices__invoices order by all"
+
+    def build(*arguments: str) -> list[tuple[str, ...]]:
+        with lake.writing():
+            nodes = ("--select", "+base_invoices__invoices", *arguments)
+            dbt.build(*nodes, variables={"max_quarantine_share": 1}, on_node=pipeline.nothing)
+        return ask(content)
+
+    for name, rows in INVOICE_FILES.items():
+        if name.endswith("csv"):
+            (folder / name).write_text(rows)
+        else:
+            duckdb.sql(f"copy ({rows}) to '{folder / name}' (format parquet)")
+        one_by_one = build()
+    assert build("--full-refresh") == one_by_one
+    accepted = "select invoice_id, customer_key from staging.base_invoices__invoices where row_status = 'accepted'"
+    assert sorted(ask(accepted)) == [("7", "12345"), ("b12345.0", "12345")]
+    as_they_came = "select _raw_row from staging.base_invoices__invoices where row_status = 'rejected' order by _file"
+    assert [json.loads(row) for (row,) in ask(as_they_came)] == [
+        {"customer_key": None, "source_system": "till", "invoice_id": None, "invoiced_at": None, "currency": "USD"},
+        {"source_system": "till", "invoice_id": "c", "invoiced_at": 1704412800, "customer_key": "12345"},
+        {"Invoice_ID": "d", "source_system": "shop", "INVOICED_AT": "soon", "customer_key": "1"},
+        {"source_system": "shop", "invoice_id": "e", "invoiced_at": "later", "Sales_Channel": "Web"},
+    ]
+
+
 def test_what_is_no_number_or_no_moment_is_rejected_where_the_file_has_the_type_too(home: Path) -> None:
     folder = home / "raw" / "communications" / "visits"
     folder.mkdir(parents=True)
@@ -401,6 +451,36 @@ def test_too_many_rejected_rows_stop_the_build(home: Path) -> None:
     # Nothing was published: there is no lake yet.
     with pytest.raises(errors.NotBuilt), lake.connect():
         pass
+
+
+def test_what_the_folders_above_a_home_are_called_is_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "category=Bread"
+    monkeypatch.setenv("MILLPOND_HOME", str(home))
+    folder = home / "raw" / "invoices" / "products"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("source_system,product_key\nshop,p1\n")
+    duckdb.sql(f"copy (select 'shop' as source_system, 'p2' as product_key) to '{folder}/b.parquet' (format parquet)")
+    with lake.writing():
+        dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
+    found = ask("select product_key, category from staging.stg_invoices__products order by 1")
+    assert found == [("p1", "None"), ("p2", "None")]
+
+
+def test_a_raw_folder_that_is_gone_stops_a_build_and_leaves_the_lake(home: Path) -> None:
+    file = home / "raw" / "invoices" / "products" / "a.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("source_system,product_key\nshop,p1\n")
+
+    def build() -> None:
+        with lake.writing():
+            dbt.build("--select", "+stg_invoices__products", variables={}, on_node=pipeline.nothing)
+
+    build()
+    build()
+    file.unlink()
+    with pytest.raises(errors.NoRawData, match=f"no raw data in {home}/raw"):
+        build()
+    assert ask("select product_key from staging.stg_invoices__products") == [("p1",)]
 
 
 def test_columns_that_the_contract_does_not_know_stay_out_and_are_named(home: Path) -> None:

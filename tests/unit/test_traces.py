@@ -212,11 +212,33 @@ def test_a_number_that_one_file_has_whole_and_another_with_decimals_is_one_key(h
     for file, key in zip(files, ("17", "17.0::double"), strict=True):
         row = f"'shop' as source_system, '{file.stem}' as invoice_id, {key} as customer_key"
         duckdb.execute(f"copy (select {row}) to '{file}' (format parquet)")
-    # As a build reads them together.
+    # As a lake says that was built when files were read together.
     names = erasure.whom(["shop/17.0"])
     assert names["customer_key"] == {"shop/17.0", "shop/17"}
     assert erasure.erase(names, on_step=pipeline.nothing)[1] == []
     assert [duckdb.sql(f"select customer_key from '{file}'").fetchall() for file in files] == [[(None,)], [(None,)]]
+
+
+def test_a_key_in_a_column_of_fractions_is_that_of_a_build(home: Path) -> None:
+    invoices = written(home, "raw/invoices/invoices/a.parquet", b"")
+    rows = (
+        "select 'shop' as source_system, n as invoice_id, 16.0::double + n as customer_key from range(1, 3) as keys(n)"
+    )
+    duckdb.execute(f"copy ({rows}) to '{invoices}' (format parquet)")
+    others = written(home, "raw/invoices/invoices/b.parquet", b"")
+    duckdb.execute(
+        f"copy (select 'shop' as source_system, 3 as invoice_id, 17 as customer_key) to '{others}' (format parquet)"
+    )
+    quarantine = written(home, "export/a.parquet", b"")
+    raw_row = """'{"source_system": "shop", "customer_key": 17.0}'"""
+    duckdb.execute(f"copy (select 'visits' as raw_table, {raw_row} as raw_row) to '{quarantine}' (format parquet)")
+    assert erasure.whom(["shop/17"])["customer_key"] == {"shop/17"}
+    assert [trace.file for trace in found(home)] == [
+        str(file.relative_to(home)) for file in (quarantine, invoices, others)
+    ]
+    assert [forget(file) for file in (invoices, others, quarantine)] == [1, 1, 1]
+    assert found(home) == []
+    assert duckdb.sql(f"select customer_key from '{invoices}' order by all").fetchall() == [(18.0,), (None,)]
 
 
 def test_names_of_columns_count_in_upper_and_lower_case_as_in_a_build(home: Path) -> None:

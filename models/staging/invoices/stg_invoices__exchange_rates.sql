@@ -36,8 +36,8 @@ dated as (
 
     from rates
 
-    -- A row that lacks one of them tells no rate: an amount would count as if it were in the lake's currency.
-    where currency is not null and rated_on is not null and rate is not null
+    -- A row that lacks one of them tells no rate: an amount would count as if it were in the lake's currency. By a rate of 0 it would be nothing.
+    where currency is not null and rated_on is not null and rate > 0
 
 ),
 
