@@ -153,15 +153,7 @@ def find(connection: DuckDBPyConnection, who: Iterable[str]) -> Names:
     }
     relations = [*lake_tables(connection), *raw_tables(connection, settings.raw_folder())]
     _add_keys(connection, names, relations)
-    if whole := _whole_numbers(names["customer_key"]) - names["customer_key"]:
-        names["customer_key"] |= whole
-        _add_keys(connection, names, relations)
     return _with_what_hangs_on(connection, relations, names)
-
-
-def _whole_numbers(keys: set[str]) -> set[str]:
-    """Keys without .0: a lake says 17.0 that was built when Parquet files of other types were read together."""
-    return {re.sub(r"/(\d+)\.0$", r"/\1", key) for key in keys}
 
 
 def find_in(connection: DuckDBPyConnection, relations: list[Relation], customer_keys: set[str]) -> Names:

@@ -207,18 +207,6 @@ def test_parquet_keeps_its_types_order_and_other_rows(home: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_number_that_one_file_has_whole_and_another_with_decimals_is_one_key(home: Path) -> None:
-    files = [written(home, f"raw/invoices/invoices/{name}.parquet", b"") for name in ("a", "b")]
-    for file, key in zip(files, ("17", "17.0::double"), strict=True):
-        row = f"'shop' as source_system, '{file.stem}' as invoice_id, {key} as customer_key"
-        duckdb.execute(f"copy (select {row}) to '{file}' (format parquet)")
-    # As a lake says that was built when files were read together.
-    names = erasure.whom(["shop/17.0"])
-    assert names["customer_key"] == {"shop/17.0", "shop/17"}
-    assert erasure.erase(names, on_step=pipeline.nothing)[1] == []
-    assert [duckdb.sql(f"select customer_key from '{file}'").fetchall() for file in files] == [[(None,)], [(None,)]]
-
-
 def test_a_key_in_a_column_of_fractions_is_that_of_a_build(home: Path) -> None:
     invoices = written(home, "raw/invoices/invoices/a.parquet", b"")
     rows = (
