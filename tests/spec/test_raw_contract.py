@@ -379,8 +379,10 @@ def test_no_row_depends_on_which_files_are_read_with_its_own(home: Path) -> None
             (folder / name).write_text(rows)
         else:
             duckdb.sql(f"copy ({rows}) to '{folder / name}' (format parquet)")
-        one_by_one = build()
-    assert build("--full-refresh") == one_by_one
+        # The first on its own, the others with it or with each other.
+        if name in (min(INVOICE_FILES), max(INVOICE_FILES)):
+            one_after_another = build()
+    assert build("--full-refresh") == one_after_another
     accepted = "select invoice_id, customer_key from staging.base_invoices__invoices where row_status = 'accepted'"
     assert sorted(ask(accepted)) == [("7", "12345"), ("b12345.0", "12345")]
     as_they_came = "select _raw_row from staging.base_invoices__invoices where row_status = 'rejected' order by _file"
