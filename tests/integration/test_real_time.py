@@ -220,7 +220,6 @@ class TestRecording:
         # It was recorded today and not in 2024, so the build of that time must not know it.
         assert raw("communications/visits", "visit_id = 'w1' and known_at > timestamp '2026-01-01'") == 1
 
-    @pytest.mark.slow
     def test_the_next_build_says_what_was_pushed(self, store: FeatureStore) -> None:
         customers = [f"c{number}" for number in (1, 4, 5, 6, 7)]
         pushed = {customer: online(store, customer) for customer in customers}
