@@ -171,7 +171,7 @@ def test_message_that_is_only_planned_is_no_step_of_a_customer(grown: Path) -> N
 def test_files_of_more_days_give_what_a_full_refresh_gives(grown: Path) -> None:
     after_growth = content()
     # In many batches of dates and of customers, beside what was made in one and then grew.
-    build(SECOND, "--full-refresh", observations_per_batch=20_000, customers_per_batch=200)
+    build(SECOND, "--full-refresh", observations_per_batch=5000, customers_per_batch=100)
     assert_equal(after_growth, content())
 
 

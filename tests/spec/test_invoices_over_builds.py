@@ -73,11 +73,13 @@ def arrived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("arrived")
 def test_a_lake_that_had_no_invoices_takes_the_currency_of_the_first_that_come() -> None:
     assert ask("select distinct currency, row_status from staging.base_invoices__invoices") == [("EUR", "accepted")]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("arrived")
 def test_a_credit_note_finds_the_line_that_it_credits_when_that_comes_later() -> None:
     query = "select credited_line_no from intermediate.int_invoice_lines_versioned where invoice_id = 'note'"

@@ -363,6 +363,7 @@ INVOICE_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_no_row_depends_on_which_files_are_read_with_its_own(home: Path) -> None:
     folder = home / "raw" / "invoices" / "invoices"
     folder.mkdir(parents=True)

@@ -137,6 +137,7 @@ def test_topic_language_and_sentiment_stand_beside_the_words(built: Path, home: 
     assert ask("select count(*) from marts.cases where text_method like 'py3langid _%, textblob _%'") == [(4,)]
 
 
+@pytest.mark.slow
 def test_a_text_is_analysed_once_and_leaves_with_its_case(built: Path, home: Path) -> None:
     shutil.copytree(built, home)
     with lake.writing(), lake.connect(read_only=False) as connection:
