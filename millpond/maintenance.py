@@ -113,8 +113,8 @@ def forget_past() -> None:
             connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
             connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
             connection.execute("call ducklake_delete_orphaned_files('lake', cleanup_all => true)")
-    elif not settings.catalog().exists():
-        # What builds wrote that failed or were killed.
+    elif not settings.is_shared() and not settings.catalog().exists():
+        # What builds wrote that failed. Not a team's: who names a wrong catalog would lose the files of the right one.
         lake.forget_failed()
         for file in (one for one in settings.data_folder().rglob("*") if one.is_file()):
             file.unlink()

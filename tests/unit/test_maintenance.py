@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from millpond import erasure, errors, maintenance, pipeline
+from millpond import erasure, errors, lake, maintenance, pipeline, settings
 
 
 @pytest.mark.parametrize("folder", ["tmp", "landing-x/raw/crm/cases", "recording-x/communications/visits"])
@@ -34,3 +34,16 @@ def test_an_online_store_that_cannot_be_read_is_one_line(home: Path, step: Calla
         errors.UnreadableFile, match=r"features\.db cannot be read \(file is not a database\): remove it"
     ):
         step()
+
+
+def test_files_stay_where_a_team_has_no_lake_in_the_catalog_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.setenv("MILLPOND_CATALOG", "postgres:dbname=mistyped")
+    monkeypatch.setattr(lake, "exists", lambda: False)
+    file = settings.data_folder() / "marts" / "customers.parquet"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    maintenance.forget_past()
+    assert file.exists()
